@@ -1,0 +1,160 @@
+package udf
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// encodeFunc appends v to dst as JSON.
+type encodeFunc func(dst []byte, v reflect.Value) ([]byte, error)
+
+// marshalObject writes a result as a JSON object: a ROW as it is, anything else as {"value": ...}.
+func (p *plan) marshalObject(v reflect.Value) ([]byte, error) {
+	dst := make([]byte, 0, 256)
+	if p.typ.Root == RootRow && !p.nullable {
+		return p.encode(dst, v)
+	}
+	dst, err := p.encode(append(dst, `{"value":`...), v)
+	if err != nil {
+		return nil, err
+	}
+	return append(dst, '}'), nil
+}
+
+func encodeBool(dst []byte, v reflect.Value) ([]byte, error) {
+	return strconv.AppendBool(dst, v.Bool()), nil
+}
+
+func encodeInt(dst []byte, v reflect.Value) ([]byte, error) {
+	return strconv.AppendInt(dst, v.Int(), 10), nil
+}
+
+// appendFloat writes the shortest text that reads back as the same number, in the form of ECMAScript (RFC 8785, 3.2.2.3).
+func appendFloat(dst []byte, f float64, bits int) ([]byte, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("result holds %v, which JSON cannot carry", f)
+	}
+	format := byte('f')
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, format, -1, bits)
+	if n := len(dst); format == 'e' && n-start >= 4 && dst[n-4] == 'e' && dst[n-2] == '0' {
+		dst = append(dst[:n-2], dst[n-1]) // e-09 -> e-9
+	}
+	return dst, nil
+}
+
+func encodeString(dst []byte, v reflect.Value) ([]byte, error) {
+	dst, err := jsontext.AppendQuote(dst, v.String())
+	if err != nil {
+		return nil, fmt.Errorf("result holds a string that is not UTF-8: %w", err)
+	}
+	return dst, nil
+}
+
+func encodeBytes(dst []byte, v reflect.Value) ([]byte, error) {
+	if v.IsNil() {
+		return append(dst, `""`...), nil
+	}
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, v.Bytes())
+	return append(dst, '"'), nil
+}
+
+func encodeTime(dst []byte, v reflect.Value) ([]byte, error) {
+	dst = append(dst, '"')
+	dst = v.Interface().(time.Time).UTC().AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, '"'), nil
+}
+
+func encodePointer(inner *plan) encodeFunc {
+	return func(dst []byte, v reflect.Value) ([]byte, error) {
+		if v.IsNil() {
+			return append(dst, "null"...), nil
+		}
+		return inner.encode(dst, v.Elem())
+	}
+}
+
+func encodeNull(inner *plan) encodeFunc {
+	return func(dst []byte, v reflect.Value) ([]byte, error) {
+		if !v.Field(1).Bool() {
+			return append(dst, "null"...), nil
+		}
+		return inner.encode(dst, v.Field(0))
+	}
+}
+
+func encodeSlice(element *plan) encodeFunc {
+	return func(dst []byte, v reflect.Value) ([]byte, error) {
+		dst = append(dst, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			var err error
+			if dst, err = element.encode(dst, v.Index(i)); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	}
+}
+
+// encodeMap writes the keys sorted, so that equal results are equal bytes.
+func encodeMap(element *plan) encodeFunc {
+	return func(dst []byte, v reflect.Value) ([]byte, error) {
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int {
+			if a.String() < b.String() {
+				return -1
+			}
+			return 1
+		})
+		dst = append(dst, '{')
+		for i, key := range keys {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			var err error
+			if dst, err = encodeString(dst, key); err != nil {
+				return nil, err
+			}
+			if dst, err = element.encode(append(dst, ':'), v.MapIndex(key)); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, '}'), nil
+	}
+}
+
+func encodeRow(fields []rowField) encodeFunc {
+	names := make([][]byte, len(fields))
+	for i, f := range fields {
+		names[i], _ = jsontext.AppendQuote([]byte(nil), f.name)
+		names[i] = append(names[i], ':')
+	}
+	return func(dst []byte, v reflect.Value) ([]byte, error) {
+		dst = append(dst, '{')
+		for i, f := range fields {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			var err error
+			dst = append(dst, names[i]...)
+			if dst, err = f.plan.encode(dst, v.Field(f.index)); err != nil {
+				return nil, fmt.Errorf("%s: %w", f.name, err)
+			}
+		}
+		return append(dst, '}'), nil
+	}
+}
