@@ -36,7 +36,8 @@ type everything struct {
 	MaybeText *string
 	MaybeBig  udf.Null[int64]
 	Tagged    int `udf:"accountId"`
-	hidden    int //nolint:unused // unexported fields are no arguments
+	//lint:ignore U1000 unexported fields are no arguments
+	hidden int
 }
 
 func echoEverything(_ context.Context, in everything) (everything, error) { return in, nil }
@@ -171,7 +172,8 @@ func TestRegistrationNamesTheField(t *testing.T) {
 		B int64 `udf:"x"`
 	}
 	type self struct{ Next *self }
-	type empty struct{ a int } //nolint:unused // a struct without exported fields is the case
+	//lint:ignore U1000 a struct without exported fields is the case
+	type empty struct{ a int }
 	for _, tc := range []struct {
 		name     string
 		register func(*udf.Registry)

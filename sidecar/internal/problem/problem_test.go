@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -47,5 +49,20 @@ func TestFrom(t *testing.T) {
 	}
 	if problem.From(nil) != nil {
 		t.Error("nil is no problem")
+	}
+}
+
+// The table that people read is the one that the code holds.
+func TestDocumentedTable(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/sidecar.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	yesNo := map[bool]string{true: "yes", false: "no"}
+	for _, c := range problem.Codes() {
+		row := fmt.Sprintf("| `%s` | %d | %s | %s | %s |", c, c.HTTP(), c.GRPC(), yesNo[c.Retryable()], c.Title())
+		if !strings.Contains(string(text), row+"\n") {
+			t.Errorf("docs/sidecar.md lacks %s", row)
+		}
 	}
 }

@@ -1,0 +1,79 @@
+// Benchmark measures Drey against something known, in one run on one machine, and prints ratios: absolute figures of a
+// shared machine say little. It is called by scripts/bench.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// benchmarks by name: each adds its cases to the report.
+var benchmarks = map[string]struct {
+	what string
+	run  func(context.Context, *Report) error
+}{
+	"sidecar": {"POST /evaluate against a bare net/http handler: throughput, latency, memory, overload", benchSidecar},
+	"job":     {"a Flink job through the sidecar against the same Java client outside Flink", benchJob},
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	flags := flag.NewFlagSet("scripts/bench", flag.ContinueOnError)
+	reportFile := flags.String("report", "", "write the report as JSON to this `file`")
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: scripts/bench NAME [--report FILE]")
+		for _, name := range names() {
+			fmt.Fprintf(flags.Output(), "  %-8s  %s\n", name, benchmarks[name].what)
+		}
+	}
+	if len(os.Args) < 2 || strings.HasPrefix(os.Args[1], "-") {
+		flags.Usage()
+		return errors.New("which benchmark?")
+	}
+	name := os.Args[1]
+	if err := flags.Parse(os.Args[2:]); err != nil {
+		return err
+	}
+	bench, ok := benchmarks[name]
+	if !ok {
+		return fmt.Errorf("no benchmark %q; there are %s", name, strings.Join(names(), ", "))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report := newReport()
+	if err := bench.run(ctx, report); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	report.table(os.Stdout)
+	if *reportFile != "" {
+		if err := report.write(*reportFile); err != nil {
+			return err
+		}
+	}
+	if n := report.missed(); n > 0 {
+		return fmt.Errorf("%d of %d goals missed", n, len(report.Cases))
+	}
+	return nil
+}
+
+func names() []string {
+	all := make([]string, 0, len(benchmarks))
+	for name := range benchmarks {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
