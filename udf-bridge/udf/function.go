@@ -74,12 +74,12 @@ func Scalar[In, Out any](r *Registry, name string, fn func(ctx context.Context, 
 	}
 	in, err := planFor(reflect.TypeFor[In]())
 	if err != nil {
-		r.fail(name, fmt.Errorf("input %w", err))
+		r.Fail(name, fmt.Errorf("input %w", err))
 		return
 	}
 	out, err := planFor(reflect.TypeFor[Out]())
 	if err != nil {
-		r.fail(name, fmt.Errorf("result %w", err))
+		r.Fail(name, fmt.Errorf("result %w", err))
 		return
 	}
 	desc.Arguments = []Field{{Name: "event", Type: in.typ, Nullable: in.nullable}}

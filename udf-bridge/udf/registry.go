@@ -28,15 +28,17 @@ func (r *Registry) add(f *Function) {
 	name := f.desc.Name
 	switch {
 	case !validName.MatchString(name):
-		r.fail(name, errors.New("the name must be a letter or _ followed by at most 127 letters, digits or _"))
+		r.Fail(name, errors.New("the name must be a letter or _ followed by at most 127 letters, digits or _"))
 	case r.byName[name] != nil:
-		r.fail(name, errors.New("registered twice: give one of the two another name"))
+		r.Fail(name, errors.New("registered twice: give one of the two another name"))
 	default:
 		r.byName[name] = f
 	}
 }
 
-func (r *Registry) fail(name string, err error) {
+// Fail records that a function cannot be registered, for a Register that finds something missing: a model file that does
+// not parse, say. The program that links the function in sees it in [Registry.Err] and does not start.
+func (r *Registry) Fail(name string, err error) {
 	r.errs = append(r.errs, fmt.Errorf("function %q: %w", name, err))
 }
 
