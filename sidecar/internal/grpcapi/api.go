@@ -5,15 +5,12 @@ package grpcapi
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
 
+	"github.com/oklog/ulid/v2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/status"
 
 	dreyv1 "github.com/drey-flink/drey/proto/gen/go/drey/v1"
 	"github.com/drey-flink/drey/sidecar/internal/envelope"
@@ -34,12 +31,15 @@ type API struct {
 	health *health.Server
 }
 
-// New returns a server that is not yet serving; options carry the limits and the certificate.
-func New(service Service, functions *udf.Registry, log *slog.Logger, options ...grpc.ServerOption) *API {
-	api := &API{
-		Server: grpc.NewServer(append(options, grpc.ChainUnaryInterceptor(recovered(log)))...),
-		health: health.NewServer(),
-	}
+// New returns a server that is not yet serving; options carry the certificate and what else the server decides.
+func New(service Service, functions *udf.Registry, watch Watch, options ...grpc.ServerOption) *API {
+	options = append(options,
+		// Somewhat more is read than is allowed, so that the refusal can come with the details of the table.
+		grpc.MaxRecvMsgSize(4*watch.MaxMessageBytes),
+		// A later authentication goes between the two: it is seen by the log, and comes before any work.
+		grpc.ChainUnaryInterceptor(watch.observed, recovered, watch.limited),
+	)
+	api := &API{Server: grpc.NewServer(options...), health: health.NewServer()}
 	dreyv1.RegisterEvaluatorServer(api.Server, &evaluator{service: service, functions: functions})
 	healthv1.RegisterHealthServer(api.Server, api.health)
 	reflection.Register(api.Server)
@@ -55,19 +55,6 @@ func (a *API) SetReady(ready bool) {
 	}
 	for _, service := range []string{"", dreyv1.Evaluator_ServiceDesc.ServiceName} {
 		a.health.SetServingStatus(service, state)
-	}
-}
-
-// recovered makes a panic of the adapter the error of that call. (A panic of a function never gets here.)
-func recovered(log *slog.Logger) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
-		defer func() {
-			if value := recover(); value != nil {
-				log.Error("panic in a gRPC handler", "method", info.FullMethod, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
-				resp, err = nil, status.Error(codes.Internal, problem.Internal.Title())
-			}
-		}()
-		return next(ctx, req)
 	}
 }
 
@@ -101,11 +88,11 @@ func invalid(field, message string) error {
 func (e *evaluator) Evaluate(ctx context.Context, in *dreyv1.EvaluateRequest) (*dreyv1.EvaluateResponse, error) {
 	req, err := request(in, "")
 	if err != nil {
-		return nil, Status(named(err, in.GetId())).Err()
+		return nil, failed(named(err, in.GetId()))
 	}
 	answer, err := e.service.Evaluate(ctx, req)
 	if err != nil {
-		return nil, Status(problem.From(err)).Err()
+		return nil, failed(problem.From(err))
 	}
 	return response(answer), nil
 }
@@ -117,7 +104,7 @@ func (e *evaluator) EvaluateBatch(ctx context.Context, in *dreyv1.EvaluateBatchR
 	for i, item := range in.GetItems() {
 		req, err := request(item, fmt.Sprintf("items.%d.", i))
 		if err != nil {
-			return nil, Status(problem.From(err)).Err()
+			return nil, failed(problem.From(err))
 		}
 		if req.Function == "" {
 			req.Function = in.GetFunction()
@@ -126,7 +113,7 @@ func (e *evaluator) EvaluateBatch(ctx context.Context, in *dreyv1.EvaluateBatchR
 	}
 	outcomes, err := e.service.EvaluateBatch(ctx, reqs)
 	if err != nil {
-		return nil, Status(problem.From(err)).Err()
+		return nil, failed(problem.From(err))
 	}
 	out := &dreyv1.EvaluateBatchResponse{Items: make([]*dreyv1.EvaluateBatchItem, len(outcomes))}
 	for i, o := range outcomes {
@@ -139,14 +126,14 @@ func batchItem(o evaluate.Outcome) *dreyv1.EvaluateBatchItem {
 	if o.Err == nil {
 		return &dreyv1.EvaluateBatchItem{Outcome: &dreyv1.EvaluateBatchItem_Answer{Answer: response(o.Answer)}}
 	}
-	failed := &dreyv1.Problem{
+	p := &dreyv1.Problem{
 		Code: string(o.Err.Code), Detail: o.Err.Detail, Retryable: o.Err.Code.Retryable(),
 		RetryAfterMs: o.Err.RetryAfter.Milliseconds(), DecisionId: o.Err.DecisionID,
 	}
 	for _, v := range o.Err.Violations {
-		failed.Violations = append(failed.Violations, &dreyv1.Violation{Field: v.Field, Message: v.Message})
+		p.Violations = append(p.Violations, &dreyv1.Violation{Field: v.Field, Message: v.Message})
 	}
-	return &dreyv1.EvaluateBatchItem{Outcome: &dreyv1.EvaluateBatchItem_Error{Error: failed}}
+	return &dreyv1.EvaluateBatchItem{Outcome: &dreyv1.EvaluateBatchItem_Error{Error: p}}
 }
 
 func response(a evaluate.Answer) *dreyv1.EvaluateResponse {
@@ -156,9 +143,12 @@ func response(a evaluate.Answer) *dreyv1.EvaluateResponse {
 	}
 }
 
+// named gives a refused request an id under which its line in the log is found.
 func named(err error, id string) *problem.Error {
 	p := *problem.From(err)
-	p.DecisionID = id
+	if p.DecisionID = id; id == "" {
+		p.DecisionID = ulid.Make().String()
+	}
 	return &p
 }
 

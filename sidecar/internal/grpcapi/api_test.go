@@ -23,6 +23,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/grpcapi"
 	"github.com/drey-flink/drey/sidecar/internal/problem"
+	"github.com/drey-flink/drey/sidecar/internal/telemetry"
 	"github.com/drey-flink/drey/udf-bridge/udf"
 )
 
@@ -58,7 +59,14 @@ func serve(t *testing.T) (*grpc.ClientConn, *grpcapi.API) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := grpcapi.New(service, registry, slog.New(slog.DiscardHandler))
+	metrics, err := telemetry.NewMetrics("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	api := grpcapi.New(service, registry, grpcapi.Watch{
+		Calls: telemetry.NewCalls(log, metrics), Traces: &telemetry.Traces{}, MaxMessageBytes: 1 << 20,
+	})
 	listener := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)
 	go func() { served <- api.Serve(listener) }()
@@ -106,6 +114,7 @@ func TestFailuresCarryTheTable(t *testing.T) {
 		{"malformed event", call(`{"do"`), problem.InvalidRequest, "too early", "event.do"},
 		{"duplicate key", call(`{"do":"x","do":"y"}`), problem.InvalidRequest, "stands twice", "event.do"},
 		{"deep", call(strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)), problem.InvalidRequest, "", ""},
+		{"too large", call(`"` + strings.Repeat("x", 2<<20) + `"`), problem.BodyTooLarge, "the limit is 1048576 bytes", ""},
 		{"does not fit", call(`{"do":1}`), problem.InvalidEvent, "do: is a number, the function takes STRING", "do"},
 		{"function error", call(`{"do":"error"}`), problem.FunctionError, "no such account", ""},
 		{"panic", call(`{"do":"panic"}`), problem.FunctionPanic, "told to", ""},

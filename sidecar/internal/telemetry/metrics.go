@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/drey-flink/drey/sidecar/internal/admission"
 	"github.com/drey-flink/drey/sidecar/internal/problem"
 )
 
@@ -32,6 +33,8 @@ const (
 	nameReloadOK    = "drey_rules_reload_successful"
 	nameReloads     = "drey_rules_reloads" // by result
 	nameDraining    = "drey_draining"
+	nameRefused     = "drey_requests_refused" // requests that reached no function, by transport and code
+	nameSuppressed  = "drey_log_suppressed"   // lines about failed calls that were left out of the log
 	nameBuild       = "drey_build_info"
 )
 
@@ -55,6 +58,8 @@ type Metrics struct {
 	reloadOK    metric.Int64Gauge
 	reloads     metric.Int64Counter
 	draining    metric.Int64Gauge
+	refused     metric.Int64Counter
+	suppressed  metric.Int64Counter
 
 	mu        sync.RWMutex
 	evaluated map[evaluatedKey][]metric.RecordOption
@@ -111,6 +116,10 @@ func (m *Metrics) instruments(meter metric.Meter, version string) error {
 	check(err)
 	m.draining, err = meter.Int64Gauge(nameDraining, metric.WithDescription("1 from SIGTERM on"))
 	check(err)
+	m.refused, err = meter.Int64Counter(nameRefused, metric.WithDescription("requests that were refused before a function was asked"))
+	check(err)
+	m.suppressed, err = meter.Int64Counter(nameSuppressed, metric.WithDescription("lines about failed calls that were left out to keep the log small"))
+	check(err)
 	build, err := meter.Int64Gauge(nameBuild, metric.WithDescription("always 1; its labels say what runs"))
 	check(err)
 	if first != nil {
@@ -119,6 +128,9 @@ func (m *Metrics) instruments(meter metric.Meter, version string) error {
 	ctx := context.Background()
 	m.draining.Record(ctx, 0)
 	m.inFlight.Add(ctx, 0)
+	for _, reason := range []string{admission.QueueFull, admission.QueueWait} {
+		m.shed.Add(ctx, 0, metric.WithAttributes(attribute.String("reason", reason)))
+	}
 	goVersion := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		goVersion = info.GoVersion
@@ -182,6 +194,12 @@ func (m *Metrics) Reloaded(ok bool, _ string) {
 	}
 	m.reloadOK.Record(context.Background(), oneIf(ok))
 	m.reloads.Add(context.Background(), 1, metric.WithAttributes(attribute.String("result", result)))
+}
+
+// Refused counts a request that reached no function.
+func (m *Metrics) Refused(transport string, code problem.Code) {
+	m.refused.Add(context.Background(), 1, metric.WithAttributes(
+		attribute.String("transport", transport), attribute.String("code", string(code))))
 }
 
 // Draining says that the sidecar goes down.

@@ -1,0 +1,2 @@
+/** What the jobs are measured against. */
+package dev.drey.flink.jobs.bench;

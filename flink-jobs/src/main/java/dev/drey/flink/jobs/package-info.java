@@ -1,0 +1,2 @@
+/** Jobs that decide in Go: to run, and to copy. */
+package dev.drey.flink.jobs;

@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/drey-flink/drey/sidecar/internal/cluster"
+	"github.com/drey-flink/drey/sidecar/internal/demo"
+)
+
+func (p *program) dev() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dev", Short: "A Flink cluster on this machine, without Docker", Args: cobra.NoArgs,
+		Long: `Starts a JobManager, a TaskManager and an S3 server for checkpoints as plain processes on the loopback address, from a
+checkout of Drey. Logs, state and data are in one folder. The usual ports are taken when they are free.`,
+		Example: `  drey dev up                    8081 is Flink; or the port that is printed
+  drey dev status -o json
+  drey dev demo --quick          a whole job, and a summary
+  drey dev down`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(p.devUp(), p.devDown(), p.devStatus(), p.devDemo())
+	return cmd
+}
+
+// dirFlag is the folder of a cluster; the default is in the checkout.
+func dirFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", "", "folder of the cluster (default .drey/dev in the checkout)")
+}
+
+func clusterDir(dir string) (string, error) {
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	root, err := cluster.Root()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, ".drey", "dev"), nil
+}
+
+func (p *program) devUp() *cobra.Command {
+	var (
+		dir, output string
+		slots       int
+		keep        bool
+		define      []string
+	)
+	cmd := &cobra.Command{
+		Use: "up", Short: "Start the cluster and wait until it answers", Args: cobra.NoArgs,
+		Long:    "Starts the cluster and waits until it answers; says so if it is up already. What a crashed run left is ended first.",
+		Example: "  drey dev up --slots 4 -D execution.checkpointing.interval=5s",
+	}
+	dirFlag(cmd, &dir)
+	outputFlag(cmd, &output)
+	cmd.Flags().IntVar(&slots, "slots", 4, "task slots of the TaskManager")
+	cmd.Flags().BoolVar(&keep, "keep-data", false, "keep the checkpoints and outputs of an earlier run")
+	cmd.Flags().StringArrayVarP(&define, "define", "D", nil, "a key=value of Flink's configuration; may be given again")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		config := map[string]string{}
+		for _, d := range define {
+			key, value, ok := strings.Cut(d, "=")
+			if !ok {
+				return usageError{fmt.Errorf("-D %s: must be key=value", d)}
+			}
+			config[key] = value
+		}
+		if slots < 1 {
+			return usageError{fmt.Errorf("--slots %d: must be at least 1", slots)}
+		}
+		path, err := clusterDir(dir)
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		c, already, err := cluster.Up(ctx, cluster.Options{
+			Dir: path, Slots: slots, KeepData: keep, Config: config,
+			Progress: func(s string) { fmt.Fprintln(p.stderr, s) },
+		})
+		if err != nil {
+			return err
+		}
+		return p.print(output, c.State, func(w io.Writer) {
+			if already {
+				fmt.Fprintln(w, "up already")
+			}
+			row(w, "Flink", c.Flink)
+			row(w, "S3", c.S3, "bucket "+c.Bucket+", key "+c.AccessKey+", secret "+c.SecretKey)
+			row(w, "objects", filepath.Join(c.Data, c.Bucket))
+			row(w, "logs", filepath.Join(c.Dir, "logs"))
+			fmt.Fprintln(w, "\nend it with: drey dev down")
+		})
+	}
+	return cmd
+}
+
+func (p *program) devDown() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use: "down", Short: "End the cluster; logs and data stay", Args: cobra.NoArgs,
+		Long: "Ends every process of the cluster, also those that a crashed run left. Logs and data stay until the next up.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := clusterDir(dir)
+			if err != nil {
+				return err
+			}
+			ran, err := cluster.Down(cmd.Context(), path)
+			if err == nil && !ran {
+				fmt.Fprintln(p.stdout, "nothing runs in "+path)
+			}
+			return err
+		},
+	}
+	dirFlag(cmd, &dir)
+	return cmd
+}
+
+func (p *program) devStatus() *cobra.Command {
+	var dir, output string
+	cmd := &cobra.Command{
+		Use: "status", Short: "Say what runs; exit 1 unless all of the cluster does", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			path, err := clusterDir(dir)
+			if err != nil {
+				return err
+			}
+			status, err := cluster.Status(path)
+			if err != nil {
+				return err
+			}
+			down := 0
+			err = p.print(output, status, func(w io.Writer) {
+				row(w, "PROCESS", "PID", "URL", "LOG")
+				for _, s := range status {
+					pid := "down"
+					if s.PID != 0 {
+						pid = fmt.Sprint(s.PID)
+					}
+					row(w, s.Name, pid, s.URL, s.Log)
+				}
+			})
+			for _, s := range status {
+				if s.PID == 0 {
+					down++
+				}
+			}
+			if err == nil && down > 0 {
+				err = fmt.Errorf("%d of %d processes are down; start them with: drey dev up", down, len(status))
+			}
+			return err
+		},
+	}
+	dirFlag(cmd, &dir)
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func (p *program) devDemo() *cobra.Command {
+	var via string
+	o := demo.Options{Out: p.stdout}
+	cmd := &cobra.Command{
+		Use: "demo", Short: "A real job scores real records through Go, and a summary", Args: cobra.NoArgs,
+		Long: `Starts a cluster of its own and the sidecar, submits a job through Flink's REST API, follows it, judges its decisions and
+ends everything.
+
+Inputs: flights     336,776 real departures of 2013; is the flight going to be 30 minutes late? (default)
+        generated   labelled card payments from a seeded generator; is it fraud?
+        walkthrough the transactions of Flink's own fraud-detection walkthrough, without labels`,
+		Example: `  drey dev demo --quick
+  drey dev demo --input generated --events 200000 --report summary.json
+  drey dev demo --input generated --sidecar ./my-sidecar      your function in the place of fraud
+  drey dev demo --keep                                        leaves it running; drey dev down ends it`,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Input, "input", demo.Flights, "flights, generated or walkthrough")
+	flags.StringVar(&via, "via", "http", "how the job calls Go: http (the sidecar)")
+	flags.Int64Var(&o.Events, "events", 0, "how many records (0 = the input's own default)")
+	flags.Int64Var(&o.Rate, "rate", 0, "records a second (0 = as many as it takes; the walkthrough has 50)")
+	flags.Int64Var(&o.Seed, "seed", 0, "seed of the generated input (0 = the generator's own)")
+	flags.BoolVar(&o.Quick, "quick", false, "a small input, for tests")
+	flags.BoolVar(&o.Keep, "keep", false, "leave everything running and print the URLs")
+	flags.StringVar(&o.Sidecar, "sidecar", "", "program to serve with, instead of this one: a sidecar of your own")
+	flags.StringVar(&o.Report, "report", "", "write the summary as JSON to this file")
+	dirFlag(cmd, &o.Dir)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if via != "http" {
+			return usageError{fmt.Errorf("--via %s: only http is there", via)}
+		}
+		for _, path := range []*string{&o.Dir, &o.Sidecar} {
+			if *path == "" {
+				continue
+			}
+			abs, err := filepath.Abs(*path)
+			if err != nil {
+				return err
+			}
+			*path = abs
+		}
+		o.Live = isTerminal(p.stdout)
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return demo.Run(ctx, o)
+	}
+	return cmd
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

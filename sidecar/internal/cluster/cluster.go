@@ -1,0 +1,367 @@
+// Package cluster runs a Flink cluster for development, without Docker: a JobManager, a TaskManager and an S3 server as real
+// processes on the loopback address, with logs and state in one folder. What an earlier, crashed run left is ended first.
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
+)
+
+// Options of a new cluster.
+type Options struct {
+	Dir      string            // state, logs and data of the cluster; absolute
+	Slots    int               // of the one TaskManager
+	KeepData bool              // keep the checkpoints of an earlier run
+	Tied     bool              // the processes end with this one, even by kill -9
+	AnyPorts bool              // do not try the usual ports first
+	Config   map[string]string // further Flink configuration
+	Progress func(string)      // told what happens
+}
+
+// State is what is known of a cluster, as state.json in its folder holds it.
+type State struct {
+	Dir       string    `json:"dir"`
+	Flink     string    `json:"flink_url"`
+	S3        string    `json:"s3_url"`
+	AccessKey string    `json:"s3_access_key"`
+	SecretKey string    `json:"s3_secret_key"`
+	Bucket    string    `json:"s3_bucket"`
+	Data      string    `json:"s3_folder"` // objects are plain files below it
+	Sidecar   *Sidecar  `json:"sidecar,omitempty"`
+	Started   time.Time `json:"started"`
+}
+
+// Sidecar is where a sidecar listens.
+type Sidecar struct {
+	HTTP  string `json:"http"`
+	GRPC  string `json:"grpc"`
+	Admin string `json:"admin"`
+	PID   int    `json:"pid"`
+}
+
+// Names of the processes.
+const (
+	NameS3          = "s3"
+	NameJobManager  = "jobmanager"
+	NameTaskManager = "taskmanager"
+	NameSidecar     = "sidecar"
+)
+
+// order of the start; processes end in the reverse one.
+var order = []string{NameS3, NameJobManager, NameTaskManager, NameSidecar}
+
+// patience of everything that takes seconds on an idle machine.
+const patience = 90 * time.Second
+
+// Cluster is a running cluster that this process started or found.
+type Cluster struct {
+	State
+	options Options
+	spawner *spawner
+	home    string
+	java    string
+	s3      string
+}
+
+// Up starts a cluster and waits until all of it answers. If it is up already, it is returned with already = true.
+func Up(ctx context.Context, o Options) (c *Cluster, already bool, err error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, false, err
+	}
+	unlock, err := lockDir(ctx, o.Dir)
+	if err != nil {
+		return nil, false, err
+	}
+	defer unlock()
+
+	alive, err := find(o.Dir)
+	if err != nil {
+		return nil, false, err
+	}
+	if state, err := Load(o.Dir); err == nil && len(alive[NameS3]) > 0 && len(alive[NameJobManager]) > 0 && len(alive[NameTaskManager]) > 0 {
+		if _, err := flinkrest.New(state.Flink).Overview(ctx); err == nil {
+			return &Cluster{State: state, options: o, spawner: newSpawner(o.Tied)}, true, nil
+		}
+	}
+	if len(alive) > 0 {
+		o.Progress("ending what an earlier run left")
+		end(o.Dir, alive)
+	}
+	c = &Cluster{options: o, spawner: newSpawner(o.Tied)}
+	if err := c.up(ctx); err != nil {
+		alive, _ := find(o.Dir)
+		end(o.Dir, alive)
+		return nil, false, err
+	}
+	return c, false, nil
+}
+
+func (c *Cluster) up(ctx context.Context) (err error) {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	if c.java, err = findJava(ctx); err != nil {
+		return err
+	}
+	if c.home, err = flinkHome(ctx, root, c.options.Progress); err != nil {
+		return err
+	}
+	if c.s3, err = buildS3(ctx, root); err != nil {
+		return err
+	}
+	if err := c.clear(); err != nil {
+		return err
+	}
+	p, err := choosePorts(!c.options.AnyPorts)
+	if err != nil {
+		return err
+	}
+	if err := writeConfig(c.options.Dir, flinkConfig(c.options.Dir, p, c.options.Slots, c.options.Config)); err != nil {
+		return err
+	}
+	c.State = State{
+		Dir: c.options.Dir, Flink: endpoint(p.rest), S3: endpoint(p.s3), AccessKey: accessKey, SecretKey: secretKey,
+		Bucket: bucket, Data: filepath.Join(c.options.Dir, "s3"), Started: time.Now().UTC().Truncate(time.Second),
+	}
+	if err := c.save(); err != nil {
+		return err
+	}
+	c.options.Progress("starting S3, JobManager and TaskManager")
+	if err := c.StartS3(ctx); err != nil {
+		return err
+	}
+	if err := c.StartJobManager(ctx); err != nil {
+		return err
+	}
+	return c.StartTaskManager(ctx)
+}
+
+// clear removes what an earlier run left in the folder.
+func (c *Cluster) clear() error {
+	old := []string{"conf", "logs", "tmp", "state.json"}
+	if !c.options.KeepData {
+		old = append(old, "s3", "out")
+	}
+	for _, name := range old {
+		if err := os.RemoveAll(filepath.Join(c.options.Dir, name)); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"logs", "tmp", "s3"} {
+		if err := os.MkdirAll(filepath.Join(c.options.Dir, name), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) save() error {
+	text, err := json.MarshalIndent(c.State, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(c.Dir, "state.json")
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func (c *Cluster) start(name string, environ []string, command string, args ...string) (*process, error) {
+	return c.spawner.start(c.Dir, name, c.options.Tied, environ, command, args...)
+}
+
+// StartS3 starts the S3 server and waits until it answers.
+func (c *Cluster) StartS3(ctx context.Context) error {
+	p, err := c.start(NameS3, []string{"S3_ACCESS_KEY=" + accessKey, "S3_SECRET_KEY=" + secretKey},
+		c.s3, "--addr", c.S3[len("http://"):], "--dir", c.Data, "--bucket", bucket)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, patience, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.S3, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close() // any answer will do: without credentials it is 403
+	})
+}
+
+func (c *Cluster) flinkEnviron() []string {
+	return []string{"FLINK_CONF_DIR=" + filepath.Join(c.Dir, "conf"), "FLINK_PLUGINS_DIR=" + filepath.Join(c.home, "plugins")}
+}
+
+// StartJobManager starts the JobManager and waits until its REST API answers.
+func (c *Cluster) StartJobManager(ctx context.Context) error {
+	p, err := c.start(NameJobManager, c.flinkEnviron(), c.java, jobManager(c.home, filepath.Join(c.Dir, "conf"))...)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, patience, func(ctx context.Context) error {
+		_, err := flinkrest.New(c.Flink).Overview(ctx)
+		return err
+	})
+}
+
+// StartTaskManager starts the TaskManager and waits until its slots are offered.
+func (c *Cluster) StartTaskManager(ctx context.Context) error {
+	p, err := c.start(NameTaskManager, c.flinkEnviron(), c.java, taskManager(c.home, filepath.Join(c.Dir, "conf"), c.options.Slots)...)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, patience, func(ctx context.Context) error {
+		o, err := flinkrest.New(c.Flink).Overview(ctx)
+		if err == nil && o.SlotsTotal < c.options.Slots {
+			err = fmt.Errorf("%d of %d slots", o.SlotsTotal, c.options.Slots)
+		}
+		return err
+	})
+}
+
+// StartSidecar starts `binary serve` with the further arguments, and waits until it is ready. Without an address among
+// the arguments it listens on free ports.
+func (c *Cluster) StartSidecar(ctx context.Context, binary string, args ...string) (Sidecar, error) {
+	ready := filepath.Join(c.Dir, "tmp", "sidecar-ready.json")
+	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Sidecar{}, err
+	}
+	all := append([]string{
+		"serve", "--ready-file", ready, "--http-addr", host + ":0", "--grpc-addr", host + ":0", "--admin-addr", host + ":0",
+	}, args...) // a flag given twice counts as given last
+	p, err := c.start(NameSidecar, nil, binary, all...)
+	if err != nil {
+		return Sidecar{}, err
+	}
+	var s Sidecar
+	err = p.await(ctx, patience, func(context.Context) error {
+		text, err := os.ReadFile(ready)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(text, &s)
+	})
+	if err != nil {
+		return Sidecar{}, err
+	}
+	c.Sidecar = &s
+	return s, c.save()
+}
+
+// Kill ends one process of the cluster as a crash would, and waits until it is gone.
+func (c *Cluster) Kill(name string) error {
+	alive, err := find(c.Dir)
+	if err != nil {
+		return err
+	}
+	if len(alive[name]) == 0 {
+		return fmt.Errorf("%s does not run", name)
+	}
+	kill(alive[name], c.Dir)
+	return nil
+}
+
+// PIDs returns the living processes, by name.
+func (c *Cluster) PIDs() (map[string][]int, error) { return find(c.Dir) }
+
+// Down ends a cluster by its folder; logs and data stay. It says whether anything ran.
+func Down(ctx context.Context, dir string) (ran bool, err error) {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	unlock, err := lockDir(ctx, dir)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	alive, err := find(dir)
+	if err != nil {
+		return false, err
+	}
+	end(dir, alive)
+	if err := os.Remove(filepath.Join(dir, "state.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return true, err
+	}
+	return len(alive) > 0, nil
+}
+
+// end ends processes in the reverse order of their start.
+func end(dir string, alive map[string][]int) {
+	for _, name := range slices.Backward(order) {
+		terminate(alive[name], dir, 15*time.Second)
+	}
+}
+
+// Load reads the state of a cluster.
+func Load(dir string) (State, error) {
+	var s State
+	text, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(text, &s)
+}
+
+// ProcessStatus is one line of Status.
+type ProcessStatus struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid,omitempty"` // 0 = does not run
+	URL  string `json:"url,omitempty"`
+	Log  string `json:"log,omitempty"`
+}
+
+// Status says which processes of a cluster run.
+func Status(dir string) ([]ProcessStatus, error) {
+	alive, err := find(dir)
+	if err != nil {
+		return nil, err
+	}
+	state, err := Load(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	urls := map[string]string{NameS3: state.S3, NameJobManager: state.Flink}
+	names := slices.Clone(order[:3])
+	if state.Sidecar != nil || len(alive[NameSidecar]) > 0 {
+		names = append(names, NameSidecar)
+		if state.Sidecar != nil {
+			urls[NameSidecar] = "http://" + state.Sidecar.HTTP
+		}
+	}
+	var status []ProcessStatus
+	for _, name := range names {
+		s := ProcessStatus{Name: name}
+		if pids := alive[name]; len(pids) > 0 {
+			s.PID, s.URL, s.Log = pids[0], urls[name], filepath.Join(dir, "logs", name+".log")
+		}
+		status = append(status, s)
+	}
+	return status, nil
+}
+
+// lockDir keeps two commands on one cluster apart. It waits for the other one.
+func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return nil, fmt.Errorf("wait for another command on %s: %w", dir, err)
+	}
+	return func() { _ = lock.Unlock() }, nil
+}

@@ -1,0 +1,115 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// FlinkVersion is the version that is assembled.
+const FlinkVersion = "2.3.0"
+
+//go:embed flink-pom.xml
+var flinkPOM []byte
+
+// Root returns the root of Drey's checkout, looking upwards from the working folder.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && bytes.HasPrefix(text, []byte("module github.com/drey-flink/drey\n")) {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("not inside a checkout of Drey: the development cluster is built from it; change into the checkout and run this again")
+		}
+	}
+}
+
+// flinkHome returns a folder with Flink's lib and plugins, assembled from Maven modules if it is not there yet. A folder
+// counts only with the stamp of the present POM, which is written last: a download that broke off is done again.
+func flinkHome(ctx context.Context, root string, progress func(string)) (string, error) {
+	home := filepath.Join(root, ".drey", "flink-"+FlinkVersion)
+	sum := sha256.Sum256(flinkPOM)
+	want := hex.EncodeToString(sum[:])
+	if stamp, err := os.ReadFile(filepath.Join(home, "stamp")); err == nil && string(stamp) == want {
+		return home, nil
+	}
+	progress("assembling Flink " + FlinkVersion + " from Maven modules (140 MB, once)")
+	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(home), "flink-part-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	pom := filepath.Join(temp, "pom.xml")
+	if err := os.WriteFile(pom, flinkPOM, 0o644); err != nil {
+		return "", err
+	}
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", pom, "-Dflink.home="+temp, "package")
+	if out, err := mvn.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("assemble Flink: %w\n%s\ncheck that Maven reaches its repository, then run this again", err, tail(out, 15))
+	}
+	if err := os.WriteFile(filepath.Join(temp, "stamp"), []byte(want), 0o644); err != nil {
+		return "", err
+	}
+	if err := os.RemoveAll(home); err != nil {
+		return "", err
+	}
+	return home, os.Rename(temp, home)
+}
+
+// buildS3 builds the development S3 server. Go's build cache makes this quick when nothing changed.
+func buildS3(ctx context.Context, root string) (string, error) {
+	binary := filepath.Join(root, ".drey", "bin", "devs3")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./scripts/devs3")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the S3 server: %w\n%s", err, tail(out, 15))
+	}
+	return binary, nil
+}
+
+var javaVersion = regexp.MustCompile(`version "(\d+)`)
+
+// findJava returns the java of JAVA_HOME or of the PATH, which must be 17 or later.
+func findJava(ctx context.Context) (string, error) {
+	java := "java"
+	if home := os.Getenv("JAVA_HOME"); home != "" {
+		java = filepath.Join(home, "bin", "java")
+	}
+	out, err := exec.CommandContext(ctx, java, "-version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("run %s: %w; install a JDK 17 or later (scripts/prerequisites does) or set JAVA_HOME", java, err)
+	}
+	match := javaVersion.FindSubmatch(out)
+	if match == nil {
+		return "", fmt.Errorf("%s -version says %q; set JAVA_HOME to a JDK 17 or later", java, tail(out, 1))
+	}
+	if major, _ := strconv.Atoi(string(match[1])); major < 17 {
+		return "", fmt.Errorf("%s is Java %d, Flink %s needs 17 or later: set JAVA_HOME", java, major, FlinkVersion)
+	}
+	return java, nil
+}
+
+// tail returns the last lines of a text.
+func tail(text []byte, lines int) string {
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

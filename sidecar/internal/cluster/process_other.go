@@ -1,0 +1,7 @@
+//go:build !linux
+
+package cluster
+
+import "syscall"
+
+func attributes(bool) *syscall.SysProcAttr { return nil }
