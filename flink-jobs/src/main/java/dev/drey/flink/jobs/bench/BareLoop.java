@@ -41,17 +41,23 @@ public final class BareLoop {
         run(
                 GoAsyncSettings.from(config),
                 arguments.getInt("in-flight", 200),
+                arguments.getLong("seed", 42),
                 arguments.getLong("warmup", 50_000),
                 arguments.getLong("records", 200_000),
                 System.out);
     }
 
     static void run(
-            GoAsyncSettings settings, int inFlight, long warmup, long records, PrintStream out)
+            GoAsyncSettings settings,
+            int inFlight,
+            long seed,
+            long warmup,
+            long records,
+            PrintStream out)
             throws Exception {
         GoClient client = GoClient.acquire(settings.url(), settings.maxAnswerBytes());
         try {
-            Loop loop = new Loop(client, settings, inFlight);
+            Loop loop = new Loop(client, settings, inFlight, seed);
             loop.run(0, warmup);
             loop.reset();
             long start = System.nanoTime();
@@ -89,12 +95,13 @@ public final class BareLoop {
         private final GoAsyncSettings settings;
         private final int inFlight;
         private final GoCodec<Verdict> codec = new GoCodec<>("fraud", Verdict.class);
-        private final PaymentGenerator payments = new PaymentGenerator(42);
+        private final PaymentGenerator payments;
         private final AtomicLong errors = new AtomicLong();
         private final AtomicLong retries = new AtomicLong();
         private volatile Throwable example;
 
-        Loop(GoClient client, GoAsyncSettings settings, int inFlight) {
+        Loop(GoClient client, GoAsyncSettings settings, int inFlight, long seed) {
+            this.payments = new PaymentGenerator(seed);
             this.client = client;
             this.settings = settings;
             this.inFlight = inFlight;

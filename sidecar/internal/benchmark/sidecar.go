@@ -22,7 +22,7 @@ const event = `{"accountId":4711,"timestamp":1764000000000,"amount":123.45,"devi
 // buildSubject builds the program under test into dir.
 func buildSubject(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "subject")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./scripts/benchmark/subject")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./sidecar/internal/benchmark/subject")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
@@ -99,7 +99,9 @@ func benchThroughput(ctx context.Context, r *Report, dir, binary string) error {
 	// Each call has an id of its own, so the store of answers is full (it is bounded) before the first measurement.
 	const warm, million = 200_000, 1_000_000
 	withID := func(first int64) request {
-		return func(n int64) []byte { return post("/evaluate", fmt.Sprintf(`{"id":"bench-%09d","event":%s}`, first+n, event)) }
+		return func(n int64) []byte {
+			return post("/evaluate", fmt.Sprintf(`{"id":"bench-%09d","event":%s}`, first+n, event))
+		}
 	}
 	if _, err := (load{addr: sidecar.addr, connections: connections, request: withID(0), calls: warm}).run(ctx); err != nil {
 		return err
