@@ -19,8 +19,8 @@ import (
 
 const (
 	jobRounds  = 3
-	jobRecords = 200_000
-	jobWarmup  = 40_000 // of each run: classes are loaded and compiled, connections opened
+	jobRecords = 90_000
+	jobWarmup  = 30_000 // of each run: classes are loaded and compiled, connections opened
 	inFlight   = 200
 )
 

@@ -22,7 +22,12 @@ const (
 	ExitOK      = 0
 	ExitFailure = 1 // it was tried and did not work
 	ExitUsage   = 2 // the command line or the configuration is wrong: nothing was tried
+
+	ExitInterrupted = 130 // by Ctrl-C or SIGTERM, as a shell would say; what was started has been ended
 )
+
+// errInterrupted is how a command ends that a signal broke off.
+var errInterrupted = errors.New("interrupted; what was started has been ended")
 
 // usageError is a mistake in the command line or the configuration.
 type usageError struct{ error }
@@ -55,9 +60,12 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "drey: "+line)
 	}
 	var usage usageError
-	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
+	if errors.As(err, &usage) {
 		fmt.Fprintln(stderr, "try: drey --help")
 		return ExitUsage
+	}
+	if errors.Is(err, errInterrupted) {
+		return ExitInterrupted
 	}
 	return ExitFailure
 }
@@ -68,7 +76,8 @@ func (p *program) root() *cobra.Command {
 		Short: "Go functions for Apache Flink",
 		Long: `Drey calls your Go functions from Flink jobs: beside the TaskManager, over HTTP and gRPC.
 
-Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or the configuration is wrong.`,
+Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or the configuration is wrong;
+130 interrupted.`,
 		Example: `  drey serve                                      answer POST /evaluate on 127.0.0.1:8080
   drey serve --rules-file rules.yaml              with rules that may change while it serves
   curl localhost:8080/evaluate -d '{"event": {"accountId": 1, "timestamp": 1764000000000, "amount": 612.1}}'
@@ -81,6 +90,9 @@ Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or 
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
 	root.AddCommand(p.serve(), p.config(), p.functions(), p.healthcheck(), p.version(), p.dev())
 	eachCommand(root, func(cmd *cobra.Command) {
+		if cmd.HasSubCommands() {
+			cmd.Args = noSuchCommand
+		}
 		if args := cmd.Args; args != nil {
 			cmd.Args = func(cmd *cobra.Command, given []string) error {
 				if err := args(cmd, given); err != nil {
@@ -93,6 +105,21 @@ Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or 
 	return root
 }
 
+// noSuchCommand is for a command that only has others below it: what is left on the line is none of them.
+func noSuchCommand(cmd *cobra.Command, given []string) error {
+	if len(given) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	if near := nearest(given[0], names); near != "" {
+		return fmt.Errorf("no command %q below %s; did you mean %s?", given[0], cmd.CommandPath(), near)
+	}
+	return fmt.Errorf("no command %q below %s; %[2]s --help lists them", given[0], cmd.CommandPath())
+}
+
 func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 	do(cmd)
 	for _, c := range cmd.Commands() {
@@ -100,22 +127,29 @@ func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 	}
 }
 
-// suggestFlag names the nearest flag, as cobra does for commands.
+// suggestFlag names the nearest flag.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
 		return err
 	}
-	best, distance := "", len(name)/2+1
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := levenshtein.ComputeDistance(name, f.Name); d < distance {
-			best, distance = f.Name, d
-		}
-	})
-	if best == "" {
-		return fmt.Errorf("%w; %s --help lists them", err, cmd.CommandPath())
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := nearest(name, names); near != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, near)
 	}
-	return fmt.Errorf("%w; did you mean --%s?", err, best)
+	return fmt.Errorf("%w; %s --help lists them", err, cmd.CommandPath())
+}
+
+// nearest is the name that a person who typed another one may have meant, or "".
+func nearest(typed string, names []string) string {
+	best, distance := "", len(typed)/2+1
+	for _, name := range names {
+		if d := levenshtein.ComputeDistance(typed, name); d < distance {
+			best, distance = name, d
+		}
+	}
+	return best
 }
 
 // programVersion is that of the module, and the revision when it was built from a checkout.

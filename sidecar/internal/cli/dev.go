@@ -1,12 +1,13 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ checkout of Drey. Logs, state and data are in one folder. The usual ports are ta
   drey dev down`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.devUp(), p.devDown(), p.devStatus(), p.devDemo())
+	cmd.AddCommand(p.devUp(), p.devDown(), p.devStatus(), p.devSubmit(), p.devDemo())
 	return cmd
 }
 
@@ -64,13 +65,9 @@ func (p *program) devUp() *cobra.Command {
 	cmd.Flags().BoolVar(&keep, "keep-data", false, "keep the checkpoints and outputs of an earlier run")
 	cmd.Flags().StringArrayVarP(&define, "define", "D", nil, "a key=value of Flink's configuration; may be given again")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		config := map[string]string{}
-		for _, d := range define {
-			key, value, ok := strings.Cut(d, "=")
-			if !ok {
-				return usageError{fmt.Errorf("-D %s: must be key=value", d)}
-			}
-			config[key] = value
+		config, err := definitions(define)
+		if err != nil {
+			return err
 		}
 		if slots < 1 {
 			return usageError{fmt.Errorf("--slots %d: must be at least 1", slots)}
@@ -79,14 +76,14 @@ func (p *program) devUp() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := untilSignal(cmd.Context())
 		defer stop()
 		c, already, err := cluster.Up(ctx, cluster.Options{
 			Dir: path, Slots: slots, KeepData: keep, Config: config,
 			Progress: func(s string) { fmt.Fprintln(p.stderr, s) },
 		})
 		if err != nil {
-			return err
+			return unlessInterrupted(ctx, fmt.Errorf("%w\nlogs are in %s", err, filepath.Join(path, "logs")))
 		}
 		return p.print(output, c.State, func(w io.Writer) {
 			if already {
@@ -96,7 +93,11 @@ func (p *program) devUp() *cobra.Command {
 			row(w, "S3", c.S3, "bucket "+c.Bucket+", key "+c.AccessKey+", secret "+c.SecretKey)
 			row(w, "objects", filepath.Join(c.Data, c.Bucket))
 			row(w, "logs", filepath.Join(c.Dir, "logs"))
-			fmt.Fprintln(w, "\nend it with: drey dev down")
+			down := "drey dev down"
+			if dir != "" {
+				down += " --dir " + path
+			}
+			fmt.Fprintln(w, "\nend it with: "+down)
 		})
 	}
 	return cmd
@@ -113,9 +114,14 @@ func (p *program) devDown() *cobra.Command {
 				return err
 			}
 			ran, err := cluster.Down(cmd.Context(), path)
-			if err == nil && !ran {
-				fmt.Fprintln(p.stdout, "nothing runs in "+path)
+			if err != nil {
+				return err
 			}
+			said := "ended; logs are in " + filepath.Join(path, "logs")
+			if !ran {
+				said = "nothing runs in " + path
+			}
+			_, err = fmt.Fprintln(p.stdout, said)
 			return err
 		},
 	}
@@ -185,7 +191,7 @@ Inputs: flights     336,776 real departures of 2013; is the flight going to be 3
 	flags.Int64Var(&o.Events, "events", 0, "how many records (0 = the input's own default)")
 	flags.Int64Var(&o.Rate, "rate", 0, "records a second (0 = as many as it takes; the walkthrough has 50)")
 	flags.Int64Var(&o.Seed, "seed", 0, "seed of the generated input (0 = the generator's own)")
-	flags.BoolVar(&o.Quick, "quick", false, "a small input, for tests")
+	flags.BoolVar(&o.Quick, "quick", false, "a small input, for tests: under a minute")
 	flags.BoolVar(&o.Keep, "keep", false, "leave everything running and print the URLs")
 	flags.StringVar(&o.Sidecar, "sidecar", "", "program to serve with, instead of this one: a sidecar of your own")
 	flags.StringVar(&o.Report, "report", "", "write the summary as JSON to this file")
@@ -204,12 +210,31 @@ Inputs: flights     336,776 real departures of 2013; is the flight going to be 3
 			}
 			*path = abs
 		}
+		if err := o.Check(); err != nil {
+			return usageError{err}
+		}
 		o.Live = isTerminal(p.stdout)
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := untilSignal(cmd.Context())
 		defer stop()
-		return demo.Run(ctx, o)
+		return unlessInterrupted(ctx, demo.Run(ctx, o))
 	}
 	return cmd
+}
+
+// untilSignal is a context that ends when somebody wants the command to end, or closes its terminal.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// unlessInterrupted replaces what an interrupted command says of itself, unless it has to say that not all was ended.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	if errors.Is(err, cluster.ErrNotEnded) {
+		return err
+	}
+	return errInterrupted
 }
 
 func isTerminal(w io.Writer) bool {

@@ -3,14 +3,17 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -72,6 +75,8 @@ type Cluster struct {
 	home    string
 	java    string
 	s3      string
+
+	processes map[string]*process // those that this program started
 }
 
 // Up starts a cluster and waits until all of it answers. If it is up already, it is returned with already = true.
@@ -94,23 +99,36 @@ func Up(ctx context.Context, o Options) (c *Cluster, already bool, err error) {
 	}
 	if state, err := Load(o.Dir); err == nil && len(alive[NameS3]) > 0 && len(alive[NameJobManager]) > 0 && len(alive[NameTaskManager]) > 0 {
 		if _, err := flinkrest.New(state.Flink).Overview(ctx); err == nil {
-			return &Cluster{State: state, options: o, spawner: newSpawner(o.Tied)}, true, nil
+			c := &Cluster{State: state, options: o, spawner: newSpawner(o.Tied), processes: map[string]*process{}}
+			return c, true, nil
 		}
 	}
 	if len(alive) > 0 {
 		o.Progress("ending what an earlier run left")
-		end(o.Dir, alive)
+		if err := end(o.Dir, alive); err != nil {
+			return nil, false, err
+		}
 	}
-	c = &Cluster{options: o, spawner: newSpawner(o.Tied)}
-	if err := c.up(ctx); err != nil {
-		alive, _ := find(o.Dir)
-		end(o.Dir, alive)
+	c = &Cluster{options: o, spawner: newSpawner(o.Tied), processes: map[string]*process{}}
+	if err := c.prepare(ctx); err != nil {
 		return nil, false, err
 	}
-	return c, false, nil
+	// A port can be taken by somebody else between its choice and its use. Then others are chosen.
+	for attempt := 1; ; attempt++ {
+		err := c.up(ctx, !o.AnyPorts && attempt == 1)
+		if err == nil {
+			return c, false, nil
+		}
+		alive, findErr := find(o.Dir)
+		err = errors.Join(err, findErr, end(o.Dir, alive))
+		if attempt == 3 || !errors.Is(err, errPortTaken) {
+			return nil, false, err
+		}
+	}
 }
 
-func (c *Cluster) up(ctx context.Context) (err error) {
+// prepare makes ready what the processes are started from.
+func (c *Cluster) prepare(ctx context.Context) (err error) {
 	root, err := Root()
 	if err != nil {
 		return err
@@ -121,13 +139,15 @@ func (c *Cluster) up(ctx context.Context) (err error) {
 	if c.home, err = flinkHome(ctx, root, c.options.Progress); err != nil {
 		return err
 	}
-	if c.s3, err = buildS3(ctx, root); err != nil {
-		return err
-	}
+	c.s3, err = buildS3(ctx, root)
+	return err
+}
+
+func (c *Cluster) up(ctx context.Context, usualPorts bool) error {
 	if err := c.clear(); err != nil {
 		return err
 	}
-	p, err := choosePorts(!c.options.AnyPorts)
+	p, err := choosePorts(usualPorts)
 	if err != nil {
 		return err
 	}
@@ -183,7 +203,39 @@ func (c *Cluster) save() error {
 }
 
 func (c *Cluster) start(name string, environ []string, command string, args ...string) (*process, error) {
-	return c.spawner.start(c.Dir, name, c.options.Tied, environ, command, args...)
+	p, err := c.spawner.start(c.Dir, name, environ, command, args...)
+	if err == nil {
+		c.processes[name] = p
+	}
+	return p, err
+}
+
+// Dead returns an error if a process that this program started last under its name has ended, with the end of its log.
+func (c *Cluster) Dead() error {
+	for _, name := range order {
+		if p := c.processes[name]; p != nil {
+			if err := p.died(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mine is an error while not this process but somebody else listens at the URL.
+func (p *process) mine(at string) error {
+	u, err := url.Parse(at)
+	if err != nil {
+		return err
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return err
+	}
+	if !listens(p.pid, port) {
+		return fmt.Errorf("%s: another program answers there", at)
+	}
+	return nil
 }
 
 // StartS3 starts the S3 server and waits until it answers.
@@ -202,7 +254,7 @@ func (c *Cluster) StartS3(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return resp.Body.Close() // any answer will do: without credentials it is 403
+		return cmp.Or(resp.Body.Close(), p.mine(c.S3)) // any answer will do: without credentials it is 403
 	})
 }
 
@@ -217,8 +269,10 @@ func (c *Cluster) StartJobManager(ctx context.Context) error {
 		return err
 	}
 	return p.await(ctx, patience, func(ctx context.Context) error {
-		_, err := flinkrest.New(c.Flink).Overview(ctx)
-		return err
+		if _, err := flinkrest.New(c.Flink).Overview(ctx); err != nil {
+			return err
+		}
+		return p.mine(c.Flink)
 	})
 }
 
@@ -275,8 +329,7 @@ func (c *Cluster) Kill(name string) error {
 	if len(alive[name]) == 0 {
 		return fmt.Errorf("%s does not run", name)
 	}
-	kill(alive[name], c.Dir)
-	return nil
+	return kill(alive[name], c.Dir)
 }
 
 // PIDs returns the living processes, by name.
@@ -296,7 +349,9 @@ func Down(ctx context.Context, dir string) (ran bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	end(dir, alive)
+	if err := end(dir, alive); err != nil {
+		return true, err
+	}
 	if err := os.Remove(filepath.Join(dir, "state.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return true, err
 	}
@@ -304,10 +359,12 @@ func Down(ctx context.Context, dir string) (ran bool, err error) {
 }
 
 // end ends processes in the reverse order of their start.
-func end(dir string, alive map[string][]int) {
+func end(dir string, alive map[string][]int) error {
+	var errs []error
 	for _, name := range slices.Backward(order) {
-		terminate(alive[name], dir, 15*time.Second)
+		errs = append(errs, terminate(alive[name], dir, 15*time.Second))
 	}
+	return errors.Join(errs...)
 }
 
 // Load reads the state of a cluster.
@@ -359,9 +416,13 @@ func Status(dir string) ([]ProcessStatus, error) {
 
 // lockDir keeps two commands on one cluster apart. It waits for the other one.
 func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
-	lock := flock.New(filepath.Join(dir, "lock"))
+	return lockFile(ctx, filepath.Join(dir, "lock"))
+}
+
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	lock := flock.New(path)
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return nil, fmt.Errorf("wait for another command on %s: %w", dir, err)
+		return nil, fmt.Errorf("wait for another command that holds %s: %w", path, err)
 	}
 	return func() { _ = lock.Unlock() }, nil
 }

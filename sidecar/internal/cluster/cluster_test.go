@@ -79,13 +79,56 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
+// Several commands at the same moment: on one folder they start one cluster, and two clusters do not meet on a port.
+func TestTogether(t *testing.T) {
+	needFlink(t)
+	ctx, same, other := context.Background(), t.TempDir(), t.TempDir()
+	type result struct {
+		c       *Cluster
+		already bool
+		err     error
+	}
+	results := make(chan result, 3)
+	for _, dir := range []string{same, same, other} {
+		go func() {
+			c, already, err := Up(ctx, Options{Dir: dir, Slots: 1, Tied: true, Progress: func(s string) { t.Log(dir, s) }})
+			results <- result{c, already, err}
+		}()
+	}
+	t.Cleanup(func() {
+		for _, dir := range []string{same, other} {
+			if _, err := Down(ctx, dir); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	already, urls := 0, map[string]bool{}
+	for range cap(results) {
+		r := <-results
+		if r.err != nil {
+			t.Error(r.err)
+			continue
+		}
+		if r.already {
+			already++
+		}
+		urls[r.c.Flink], urls[r.c.S3] = true, true
+		if err := r.c.Dead(); err != nil {
+			t.Error(err)
+		}
+	}
+	if already != 1 || len(urls) != 4 {
+		t.Errorf("%d were up already; %v", already, urls)
+	}
+}
+
 // A process that dies at once is reported with the end of its log, not waited for until a time-out.
 func TestProcessThatDies(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p, err := newSpawner(false).start(dir, "broken", false, nil, "sh", "-c", "echo the reason; exit 3")
+	p, err := newSpawner(false).start(dir, "broken", nil, "sh", "-c", "echo the reason; exit 3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +147,11 @@ func TestFindAndEnd(t *testing.T) {
 		}
 	}
 	s := newSpawner(true)
-	mine, err := s.start(dir, "stubborn", true, nil, "sh", "-c", "trap '' TERM; echo on; while :; do read x </dev/zero & wait; done")
+	mine, err := s.start(dir, "stubborn", nil, "sh", "-c", "trap '' TERM; echo on; while :; do read x </dev/zero & wait; done")
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := s.start(other, "stubborn", true, nil, "sleep", "1000")
+	foreign, err := s.start(other, "stubborn", nil, "sleep", "1000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +168,9 @@ func TestFindAndEnd(t *testing.T) {
 	if err != nil || len(found) != 1 || len(found["stubborn"]) == 0 {
 		t.Errorf("found %v, %v", found, err)
 	}
-	terminate(append(found["stubborn"], foreign.pid), dir, 50*time.Millisecond)
+	if err := terminate(append(found["stubborn"], foreign.pid), dir, 50*time.Millisecond); err != nil {
+		t.Error(err)
+	}
 	<-mine.ended
 	select {
 	case <-foreign.ended:
@@ -136,7 +181,9 @@ func TestFindAndEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kill(found["stubborn"], other)
+	if err := kill(found["stubborn"], other); err != nil {
+		t.Error(err)
+	}
 	<-foreign.ended
 }
 

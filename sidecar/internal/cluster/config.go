@@ -59,7 +59,7 @@ func flinkConfig(dir string, p ports, slots int, extra map[string]string) map[st
 		"rest.port":                             strconv.Itoa(p.rest),
 		"web.upload.dir":                        filepath.Join(dir, "tmp"),
 		"io.tmp.dirs":                           filepath.Join(dir, "tmp"),
-		"web.refresh-interval":                  "500", // ms; Flink's cache of what REST shows
+		"web.refresh-interval":                  "500", // ms; Flink's cache of what REST shows, 3 s by default
 		"metrics.fetcher.update-interval":       "500", // ms; and of metrics, 10 s by default
 		"heartbeat.interval":                    "2000",
 		"heartbeat.timeout":                     "10000",

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // FlinkVersion is the version that is assembled.
@@ -22,38 +23,64 @@ const FlinkVersion = "2.3.0"
 //go:embed flink-pom.xml
 var flinkPOM []byte
 
-// Root returns the root of Drey's checkout, looking upwards from the working folder.
+// Root returns the root of Drey's checkout, looking upwards from the working folder, then from this program (which
+// scripts/build puts into the checkout).
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
+	if root, ok := rootAbove(dir); ok {
+		return root, nil
+	}
+	if program, err := os.Executable(); err == nil {
+		if root, ok := rootAbove(filepath.Dir(program)); ok {
+			return root, nil
+		}
+	}
+	return "", errors.New("not inside a checkout of Drey: the development cluster is built from it; change into the checkout and run this again")
+}
+
+func rootAbove(dir string) (root string, ok bool) {
 	for ; ; dir = filepath.Dir(dir) {
 		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil && bytes.HasPrefix(text, []byte("module github.com/drey-flink/drey\n")) {
-			return dir, nil
+			return dir, true
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("not inside a checkout of Drey: the development cluster is built from it; change into the checkout and run this again")
+			return "", false
 		}
 	}
 }
 
 // flinkHome returns a folder with Flink's lib and plugins, assembled from Maven modules if it is not there yet. A folder
-// counts only with the stamp of the present POM, which is written last: a download that broke off is done again.
+// counts only with the stamp of the present POM, which is written last: a download that broke off is done again. Two
+// that need it at the same moment assemble it once.
 func flinkHome(ctx context.Context, root string, progress func(string)) (string, error) {
 	home := filepath.Join(root, ".drey", "flink-"+FlinkVersion)
 	sum := sha256.Sum256(flinkPOM)
 	want := hex.EncodeToString(sum[:])
-	if stamp, err := os.ReadFile(filepath.Join(home, "stamp")); err == nil && string(stamp) == want {
+	ready := func() bool {
+		stamp, err := os.ReadFile(filepath.Join(home, "stamp"))
+		return err == nil && string(stamp) == want
+	}
+	if ready() {
 		return home, nil
 	}
-	progress("assembling Flink " + FlinkVersion + " from Maven modules (140 MB, once)")
 	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
 		return "", err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(home), "flink-part-")
+	unlock, err := lockFile(ctx, home+".lock")
 	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if ready() {
+		return home, nil
+	}
+	progress("assembling Flink " + FlinkVersion + " from Maven modules (140 MB, once)")
+	temp := home + ".part" // ours: we hold the lock; what is there is of a run that was killed
+	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o755)); err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(temp)
@@ -61,9 +88,8 @@ func flinkHome(ctx context.Context, root string, progress func(string)) (string,
 	if err := os.WriteFile(pom, flinkPOM, 0o644); err != nil {
 		return "", err
 	}
-	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", pom, "-Dflink.home="+temp, "package")
-	if out, err := mvn.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("assemble Flink: %w\n%s\ncheck that Maven reaches its repository, then run this again", err, tail(out, 15))
+	if err := build(ctx, root, nil, "mvn", "-q", "-B", "-f", pom, "-Dflink.home="+temp, "package"); err != nil {
+		return "", fmt.Errorf("assemble Flink: %w\ncheck that Maven reaches its repository, then run this again", err)
 	}
 	if err := os.WriteFile(filepath.Join(temp, "stamp"), []byte(want), 0o644); err != nil {
 		return "", err
@@ -77,13 +103,42 @@ func flinkHome(ctx context.Context, root string, progress func(string)) (string,
 // buildS3 builds the development S3 server. Go's build cache makes this quick when nothing changed.
 func buildS3(ctx context.Context, root string) (string, error) {
 	binary := filepath.Join(root, ".drey", "bin", "devs3")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./scripts/devs3")
-	build.Dir = root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the S3 server: %w\n%s", err, tail(out, 15))
+	if err := build(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", binary, "./scripts/devs3"); err != nil {
+		return "", fmt.Errorf("build the S3 server: %w", err)
 	}
 	return binary, nil
+}
+
+// JobsJar returns the jar of the jobs that come with Drey, and builds it when it is not there.
+func JobsJar(ctx context.Context, root string, progress func(string)) (string, error) {
+	jar := filepath.Join(root, "flink-jobs", "target", "flink-jobs.jar")
+	if _, err := os.Stat(jar); err == nil {
+		return jar, nil
+	}
+	progress("building flink-jobs.jar with Maven")
+	if err := build(ctx, root, nil, "mvn", "-q", "-B", "-DskipTests", "package"); err != nil {
+		return "", fmt.Errorf("build flink-jobs.jar: %w", err)
+	}
+	_, err := os.Stat(jar)
+	return jar, err
+}
+
+// build runs a build tool; its error holds the end of what the tool said.
+func build(ctx context.Context, dir string, environ []string, tool string, args ...string) error {
+	if _, err := exec.LookPath(tool); err != nil {
+		return fmt.Errorf("%w; scripts/prerequisites installs what is needed", err)
+	}
+	cmd := exec.CommandContext(ctx, tool, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), environ...)
+	cmd.WaitDelay = 5 * time.Second // a child of a killed tool may hold the pipe
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, tail(out, 15))
+	}
+	return nil
 }
 
 var javaVersion = regexp.MustCompile(`version "(\d+)`)

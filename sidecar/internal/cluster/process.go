@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -67,20 +69,28 @@ func nameOf(pid int, dir string) string {
 }
 
 // terminate ends processes: TERM, and KILL for those that have not ended after the patience.
-func terminate(pids []int, dir string, patience time.Duration) {
+func terminate(pids []int, dir string, patience time.Duration) error {
 	signal(pids, dir, syscall.SIGTERM)
 	for end := time.Now().Add(patience); alive(pids, dir) && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
-	kill(pids, dir)
+	return kill(pids, dir)
 }
 
-// kill ends processes as a crash would, and waits until they are gone.
-func kill(pids []int, dir string) {
-	signal(pids, dir, syscall.SIGKILL)
-	for alive(pids, dir) {
+// ErrNotEnded is about a process that cannot be ended.
+var ErrNotEnded = errors.New("a process does not end")
+
+// kill ends processes as a crash would, and waits until they are gone. It gives up on one that the kernel does not let
+// go (a disk that does not answer).
+func kill(pids []int, dir string) error {
+	for end := time.Now().Add(10 * time.Second); alive(pids, dir); {
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: at least one of %v, not even by SIGKILL", ErrNotEnded, pids)
+		}
+		signal(pids, dir, syscall.SIGKILL)
 		time.Sleep(5 * time.Millisecond)
 	}
+	return nil
 }
 
 func signal(pids []int, dir string, s syscall.Signal) {
@@ -96,22 +106,35 @@ func alive(pids []int, dir string) bool {
 }
 
 // spawner starts processes. When tied, the kernel ends them with the thread that started them; that thread is locked to
-// this goroutine, which lives as long as the program: so even kill -9 leaves nothing behind.
+// a goroutine which lives as long as the program, for the runtime would end the thread with it. So even kill -9 of the
+// program leaves nothing behind.
 type spawner struct {
-	requests chan func()
+	requests chan func() // unbuffered; nil when not tied
 }
 
 func newSpawner(tied bool) *spawner {
+	if !tied {
+		return &spawner{}
+	}
 	s := &spawner{requests: make(chan func())}
 	go func() {
-		if tied {
-			runtime.LockOSThread()
-		}
+		runtime.LockOSThread()
 		for start := range s.requests {
 			start()
 		}
 	}()
 	return s
+}
+
+func (s *spawner) tied() bool { return s.requests != nil }
+
+func (s *spawner) run(cmd *exec.Cmd) error {
+	if !s.tied() {
+		return cmd.Start()
+	}
+	started := make(chan error, 1)
+	s.requests <- func() { started <- cmd.Start() }
+	return <-started
 }
 
 // process is a child.
@@ -123,7 +146,7 @@ type process struct {
 }
 
 // start runs a command of a cluster with its output in logs/NAME.log.
-func (s *spawner) start(dir, name string, tied bool, environ []string, command string, args ...string) (*process, error) {
+func (s *spawner) start(dir, name string, environ []string, command string, args ...string) (*process, error) {
 	path := filepath.Join(dir, "logs", name+".log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -133,10 +156,8 @@ func (s *spawner) start(dir, name string, tied bool, environ []string, command s
 	cmd := exec.Command(command, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.Env = append(os.Environ(), append(environ, markDir+"="+dir, markName+"="+name)...)
-	cmd.SysProcAttr = attributes(tied)
-	started := make(chan error)
-	s.requests <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = attributes(s.tied())
+	if err := s.run(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p := &process{name: name, pid: cmd.Process.Pid, log: path, ended: make(chan struct{})}
@@ -146,6 +167,12 @@ func (s *spawner) start(dir, name string, tied bool, environ []string, command s
 	}()
 	return p, nil
 }
+
+var (
+	errPortTaken = errors.New("its port was taken")
+	// What the S3 server and Flink say (netty for REST, pekko for RPC).
+	portTaken = regexp.MustCompile(`(?i)address already in use|BindException|on any port in port range`)
+)
 
 // await polls until ready says nil, the process dies, or the context ends.
 func (p *process) await(ctx context.Context, patience time.Duration, ready func(context.Context) error) error {
@@ -158,18 +185,60 @@ func (p *process) await(ctx context.Context, patience time.Duration, ready func(
 		}
 		select {
 		case <-p.ended:
-			return fmt.Errorf("%s ended at once; the end of %s:\n%s", p.name, p.log, p.tail())
+			said := p.said()
+			err := fmt.Errorf("%s ended at once; from %s:\n%s", p.name, filepath.Base(p.log), excerpt(said))
+			if portTaken.Match(said) {
+				err = fmt.Errorf("%w: %w", errPortTaken, err)
+			}
+			return err
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w; the end of %s:\n%s", p.name, err, p.log, p.tail())
+			return fmt.Errorf("%s does not answer: %w; from %s:\n%s", p.name, err, filepath.Base(p.log), excerpt(p.said()))
 		case <-time.After(wait):
 		}
 	}
 }
 
-func (p *process) tail() string {
+// died returns an error with the end of the log if the process has ended.
+func (p *process) died() error {
+	select {
+	case <-p.ended:
+		return fmt.Errorf("%s has died; from %s:\n%s", p.name, filepath.Base(p.log), excerpt(p.said()))
+	default:
+		return nil
+	}
+}
+
+// said is what the process wrote in its log; of a very long one, the end.
+func (p *process) said() []byte {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
-		return err.Error()
+		return []byte(err.Error())
 	}
-	return tail(text, 20)
+	const most = 1 << 20
+	return text[max(0, len(text)-most):]
+}
+
+// reason matches the lines of a Java log that say why: a process that ends by itself has more to say after them (Flink
+// prints the stack of every thread).
+var reason = regexp.MustCompile(`(?m)^(.* (ERROR|FATAL) .*|Caused by: .*|panic: .*|fatal error: .*)$`)
+
+// excerpt is what tells most of a log: the last lines that give a reason, and the end.
+func excerpt(text []byte) string {
+	const reasons, end = 8, 10
+	found := reason.FindAll(text, -1)
+	var lines []string
+	for _, line := range found[max(0, len(found)-reasons):] {
+		lines = append(lines, string(line))
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "...")
+	}
+	lines = append(lines, strings.Split(tail(text, end), "\n")...)
+	const width = 240
+	for i, line := range lines {
+		if len(line) > width {
+			lines[i] = strings.ToValidUTF8(line[:width], "") + "..."
+		}
+	}
+	return strings.Join(lines, "\n")
 }

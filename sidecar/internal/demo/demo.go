@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/functions/flights/dataset"
@@ -54,14 +56,22 @@ var inputs = map[string]input{
 	Walkthrough: {class: "dev.drey.flink.jobs.FraudJob", function: "fraud", events: 1_000, quickEvents: 200, rate: 50},
 }
 
+// Check says what is wrong with the options.
+func (o Options) Check() error {
+	if _, ok := inputs[o.Input]; !ok {
+		return fmt.Errorf("--input %q, must be %s, %s or %s", o.Input, Flights, Generated, Walkthrough)
+	}
+	if o.Events < 0 || o.Rate < 0 || o.Seed < 0 {
+		return errors.New("--events, --rate and --seed must not be negative")
+	}
+	return nil
+}
+
 func (o *Options) fill() (input, error) {
-	in, ok := inputs[o.Input]
-	if !ok {
-		return in, fmt.Errorf("--input %q, must be %s, %s or %s", o.Input, Flights, Generated, Walkthrough)
+	if err := o.Check(); err != nil {
+		return input{}, err
 	}
-	if o.Events < 0 || o.Rate < 0 {
-		return in, errors.New("--events and --rate must not be negative")
-	}
+	in := inputs[o.Input]
 	if o.Events == 0 {
 		o.Events = in.events
 		if o.Quick {
@@ -88,10 +98,12 @@ type demo struct {
 	cluster *cluster.Cluster
 	flink   *flinkrest.Client
 	job     string
+	jar     string // of the jobs
 	data    string // file of the flights
 	out     string // folder of the decisions
 	watch   *watch
 	started time.Time
+	foreign bool // the folder's cluster is somebody else's
 }
 
 // Run runs the demo. Everything that it starts ends with it, unless Keep is set and it succeeds.
@@ -108,28 +120,64 @@ func Run(ctx context.Context, o Options) (err error) {
 	temporary := d.Dir == "" && !d.Keep
 	switch {
 	case temporary:
-		if d.Dir, err = os.MkdirTemp("", "drey-demo-"); err != nil {
+		if d.Dir, err = temporaryDir(filepath.Join(root, ".drey")); err != nil {
 			return err
 		}
 	case d.Dir == "":
 		d.Dir = filepath.Join(root, ".drey", "dev")
 	}
 	defer func() {
-		if err == nil && d.Keep {
+		if d.foreign || err == nil && d.Keep {
 			return
 		}
 		// Also after Ctrl-C: the context has ended, what was started has not.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		_, downErr := cluster.Down(clean, d.Dir)
-		if err != nil && !errors.Is(err, context.Canceled) {
-			err = fmt.Errorf("%w\nlogs are in %s", err, filepath.Join(d.Dir, "logs"))
-		} else if temporary {
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w\nlogs are in %s", err, d.keepLogs(temporary))
+		}
+		if temporary {
 			downErr = errors.Join(downErr, os.RemoveAll(d.Dir))
 		}
 		err = errors.Join(err, downErr)
 	}()
 	return d.run(ctx)
+}
+
+// keepLogs returns where the logs of a demo that failed stay.
+func (d *demo) keepLogs(temporary bool) string {
+	logs := filepath.Join(d.Dir, "logs")
+	if !temporary {
+		return logs
+	}
+	kept := filepath.Join(d.root, ".drey", "failed-"+filepath.Base(d.Dir))
+	if err := errors.Join(os.RemoveAll(kept), os.Rename(logs, kept)); err != nil {
+		return err.Error()
+	}
+	return kept
+}
+
+// temporaryDir makes a folder for one demo. It is in the checkout and not in the system's folder for such things, which
+// is often in memory: small, and without the extended attributes that the S3 server needs. Folders of demos that were
+// killed (kill -9) are removed on the way.
+func temporaryDir(parent string) (string, error) {
+	const prefix = "demo-"
+	old, err := filepath.Glob(filepath.Join(parent, prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range old {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), prefix))
+		if err != nil || syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return "", err
+		}
+	}
+	dir := filepath.Join(parent, prefix+strconv.Itoa(os.Getpid()))
+	return dir, errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755))
 }
 
 func (d *demo) say(format string, a ...any) { fmt.Fprintf(d.Out, "  "+format+"\n", a...) }
@@ -168,25 +216,16 @@ func (d *demo) run(ctx context.Context) error {
 	return nil
 }
 
-// prepare makes the input ready.
-func (d *demo) prepare(ctx context.Context) error {
-	if d.Input != Flights {
-		return nil
-	}
-	all, err := dataset.Prepare(ctx, filepath.Join(d.root, ".drey", "data"), func(s string) { d.say("%s", s) })
-	if err != nil {
+// prepare makes ready what takes long the first time, before anything runs.
+func (d *demo) prepare(ctx context.Context) (err error) {
+	say := func(s string) { d.say("%s", s) }
+	if d.jar, err = cluster.JobsJar(ctx, d.root, say); err != nil {
 		return err
 	}
-	d.data = all
-	if d.Events < d.input.events {
-		d.data = filepath.Join(d.Dir, "flights.jsonl")
-		if err := os.MkdirAll(d.Dir, 0o755); err != nil {
-			return err
-		}
-		return judgedSlice(all, d.data, d.Events)
+	if d.Input == Flights {
+		d.data, err = dataset.Prepare(ctx, filepath.Join(d.root, ".drey", "data"), say)
 	}
-	d.Events = d.input.events
-	return nil
+	return err
 }
 
 func (d *demo) start(ctx context.Context) (err error) {
@@ -199,8 +238,8 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	if already {
 		// Its job, sidecar and checkpoints are somebody's: they are not taken away without a word.
-		d.Keep = true
-		return fmt.Errorf("a cluster runs in %s already: end it with `drey dev down`, or give this demo a --dir of its own", d.Dir)
+		d.foreign = true
+		return fmt.Errorf("a cluster runs in %s already: end it with drey dev down --dir %[1]s, or give this demo a --dir of its own", d.Dir)
 	}
 	d.flink = flinkrest.New(d.cluster.Flink)
 	program := d.Sidecar
@@ -217,12 +256,25 @@ func (d *demo) start(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *demo) submit(ctx context.Context) error {
-	jar := filepath.Join(d.root, "flink-jobs", "target", "flink-jobs.jar")
-	if _, err := os.Stat(jar); err != nil {
-		return fmt.Errorf("%w: build the jobs with scripts/build", err)
+// choose makes a file of the flights that are asked for, if not all are.
+func (d *demo) choose() error {
+	if d.Input != Flights {
+		return nil
 	}
-	id, err := d.flink.UploadJar(ctx, jar)
+	if d.Events >= d.input.events {
+		d.Events = d.input.events
+		return nil
+	}
+	all := d.data
+	d.data = filepath.Join(d.Dir, "flights.jsonl")
+	return sampleJudged(all, d.data, d.Events)
+}
+
+func (d *demo) submit(ctx context.Context) error {
+	if err := d.choose(); err != nil {
+		return err
+	}
+	id, err := d.flink.UploadJar(ctx, d.jar)
 	if err != nil {
 		return err
 	}
@@ -266,7 +318,7 @@ func (d *demo) printURLs() {
 	s := d.cluster.Sidecar
 	fmt.Fprintf(d.Out, `
 Left running (--keep):
-  Flink      %s/#/job/%s/overview
+  Flink      %s/#/job/running/%s/overview
   sidecar    http://%s/v1/status
   metrics    http://%s/metrics
   S3         %s, objects as files in %s

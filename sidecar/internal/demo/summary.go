@@ -2,7 +2,6 @@ package demo
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/functions/flights"
@@ -27,6 +25,7 @@ type Summary struct {
 	Events      int64           `json:"events"`
 	Decisions   int64           `json:"decisions"`
 	Alerts      int64           `json:"alerts"`
+	Reviews     int64           `json:"reviews"`
 	Failed      int64           `json:"failed"`
 	Duplicates  int64           `json:"duplicates"`
 	Quality                     // of the alerts
@@ -71,8 +70,11 @@ func (d *demo) summarise(got *decisions) (*Summary, error) {
 	}
 	var latencies []int64
 	for _, one := range got.byID {
-		if one.Decision == "alert" {
+		switch one.Decision {
+		case "alert":
 			s.Alerts++
+		case "review":
+			s.Reviews++
 		}
 		latencies = append(latencies, one.LatencyUS)
 	}
@@ -148,13 +150,13 @@ func number(f float64) *float64 {
 	return &f
 }
 
-// quantile is exact, in milliseconds of a list of microseconds.
+// quantile is the smallest value, in milliseconds, that a share q of the microseconds is not above; it sorts them.
 func quantile(micros []int64, q float64) float64 {
 	if len(micros) == 0 {
 		return 0
 	}
 	slices.Sort(micros)
-	return float64(micros[min(len(micros)-1, int(q*float64(len(micros))))]) / 1000
+	return float64(micros[max(0, int(math.Ceil(q*float64(len(micros))))-1)]) / 1000
 }
 
 // check says what makes the demo a failure.
@@ -191,7 +193,7 @@ func (s *Summary) print(out io.Writer) {
 	line("job", "%s, %s", s.JobID, s.JobState)
 	line("events in", "%d", s.Events)
 	line("decisions out", "%d in %.0f s, cluster start included", s.Decisions, s.Seconds)
-	line("alerts", "%d", s.Alerts)
+	line("alerts", "%d, and %d for review", s.Alerts, s.Reviews)
 	line("failed", "%d", s.Failed)
 	line("latency", "p50 %.2f ms, p99 %.2f ms, as Flink sees it", s.Latency.P50, s.Latency.P99)
 	if s.Judged > 0 {
@@ -215,9 +217,11 @@ func (s *Summary) printCheckpoints(w io.Writer) {
 	for _, c := range newest {
 		fmt.Fprintf(w, "  %-13s %4d  %s\n", "", c.ID, c.Path)
 	}
-	if !s.kept {
-		fmt.Fprintf(w, "  %-13s (Flink deletes the checkpoints of a job that finishes; --keep leaves it running, and them in S3)\n", "")
+	note := "Flink deletes the checkpoints of a job that finishes; --keep leaves it running, and the last 3 in S3"
+	if s.kept {
+		note = "Flink keeps the last 3 in S3"
 	}
+	fmt.Fprintf(w, "  %-13s (%s)\n", "", note)
 }
 
 func text(f *float64) string {
@@ -225,38 +229,4 @@ func text(f *float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.3f", *f)
-}
-
-// judgedSlice copies the first flights of the judged months, so that a short demo can be judged too.
-func judgedSlice(all, path string, n int64) (err error) {
-	from := flights.Model().FirstJudgedMonth
-	in, err := os.Open(all)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cmp.Or(err, out.Close()) }()
-	w := bufio.NewWriter(out)
-	lines := bufio.NewScanner(in)
-	for lines.Scan() && n > 0 {
-		var row struct{ Month int32 }
-		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
-			return fmt.Errorf("flights data: %w", err)
-		}
-		if row.Month < from {
-			continue
-		}
-		n--
-		if _, err := fmt.Fprintln(w, strings.TrimSpace(lines.Text())); err != nil {
-			return err
-		}
-	}
-	if n > 0 && lines.Err() == nil {
-		err = fmt.Errorf("--events asks for %d flights more than the judged months have; leave it out for all flights", n)
-	}
-	return errors.Join(err, lines.Err(), w.Flush())
 }

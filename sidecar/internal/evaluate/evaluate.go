@@ -105,8 +105,16 @@ func sizeOf(o idempotency.Outcome[Answer]) int64 {
 	return int64(n)
 }
 
+var errDraining = &problem.Error{
+	Code: problem.Draining, Detail: "call again: another instance will answer", RetryAfter: time.Second,
+}
+
 // Evaluate answers one call. The error is a *problem.Error that carries the decision's id.
 func (s *Service) Evaluate(ctx context.Context, req Request) (Answer, error) {
+	return s.answer(ctx, req, s.draining.Load())
+}
+
+func (s *Service) answer(ctx context.Context, req Request, draining bool) (Answer, error) {
 	start := time.Now()
 	repeatable := req.ID != ""
 	if !repeatable {
@@ -115,12 +123,15 @@ func (s *Service) Evaluate(ctx context.Context, req Request) (Answer, error) {
 	if req.Function == "" {
 		req.Function = s.cfg.DefaultFunction
 	}
-	answer, err := s.evaluate(ctx, req, repeatable)
+	answer, err := Answer{}, error(errDraining)
+	if !draining {
+		answer, err = s.evaluate(ctx, req, repeatable)
+	}
 	if err != nil {
 		p := *problem.From(err) // a copy: a remembered error is shared between calls
 		p.DecisionID = req.ID
 		name := req.Function
-		if p.Code == problem.UnknownFunction {
+		if _, known := s.guards[name]; !known {
 			name = "" // never a metric label that a caller can make up
 		}
 		s.obs.Evaluated(ctx, name, p.Code, time.Since(start), false)
@@ -134,9 +145,6 @@ func (s *Service) evaluate(ctx context.Context, req Request, repeatable bool) (A
 	guard, ok := s.guards[req.Function]
 	if !ok {
 		return Answer{}, s.unknown(req.Function)
-	}
-	if s.draining.Load() {
-		return Answer{}, &problem.Error{Code: problem.Draining, Detail: "call again: another instance will answer", RetryAfter: time.Second}
 	}
 	if !repeatable || s.cfg.Idempotency.MaxEntries == 0 {
 		return s.admitAndCall(ctx, guard, req)
@@ -242,12 +250,15 @@ func (s *Service) EvaluateBatch(ctx context.Context, reqs []Request) ([]Outcome,
 	if len(reqs) > s.cfg.Batch.MaxItems {
 		return nil, problem.New(problem.BatchTooLarge, "%d items, the limit is %d (evaluate.batch.max_items): split the batch", len(reqs), s.cfg.Batch.MaxItems)
 	}
+	if s.draining.Load() {
+		return nil, errDraining
+	}
 	outcomes := make([]Outcome, len(reqs))
 	var items errgroup.Group
 	items.SetLimit(s.cfg.Batch.Parallelism)
 	for i, req := range reqs {
 		items.Go(func() error {
-			answer, err := s.Evaluate(ctx, req)
+			answer, err := s.answer(ctx, req, false) // a batch that was accepted is finished
 			outcomes[i] = Outcome{Answer: answer, Err: problem.From(err)}
 			return nil
 		})
@@ -255,7 +266,7 @@ func (s *Service) EvaluateBatch(ctx context.Context, reqs []Request) ([]Outcome,
 	return outcomes, items.Wait()
 }
 
-// Drain refuses new calls from now on; those in flight are finished.
+// Drain refuses new calls and batches from now on; those in flight are finished.
 func (s *Service) Drain() { s.draining.Store(true) }
 
 // newID makes a ULID. Its random part need not be cryptographic, nor the ids of one millisecond in order.

@@ -215,6 +215,9 @@ func TestDrain(t *testing.T) {
 	if _, err := s.Evaluate(context.Background(), evaluate.Request{Event: event("", 1)}); codeOf(err) != problem.Draining {
 		t.Errorf("got %v", err)
 	}
+	if _, err := s.EvaluateBatch(context.Background(), []evaluate.Request{{Event: event("", 1)}}); codeOf(err) != problem.Draining {
+		t.Errorf("batch: got %v", err)
+	}
 }
 
 func TestNewNamesWhatIsWrong(t *testing.T) {

@@ -5,6 +5,7 @@ package flinkrest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,7 @@ func New(base string) *Client {
 type Error struct {
 	Status  int
 	Message string // the first line of what Flink says; the rest is a Java stack trace
+	Cause   string // the first line of the innermost cause in that trace, if there is one
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("flink answered %d: %s", e.Status, e.Message) }
@@ -75,7 +77,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	case len(text) > maxBody:
 		return fmt.Errorf("flink %s: answer of more than %d bytes", path, maxBody)
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return &Error{Status: resp.StatusCode, Message: firstLine(text)}
+		return newError(resp.StatusCode, text)
 	case out == nil:
 		return nil
 	}
@@ -85,29 +87,40 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	return nil
 }
 
-// firstLine finds the message in {"errors": [message, stack trace]}. Where the message only says "Internal server
-// error.", the last cause in the trace says more, or else the trace's own first line.
-func firstLine(body []byte) string {
+// newError reads {"errors": [message, stack trace]}, where the message may be a stack trace itself. Where it only says
+// "Internal server error.", the trace says more.
+func newError(status int, body []byte) *Error {
 	var answer struct{ Errors []string }
 	if json.Unmarshal(body, &answer) != nil || len(answer.Errors) == 0 {
-		return "(no message)"
+		return &Error{Status: status, Message: "(no message)"}
 	}
-	message := answer.Errors[0]
+	message, trace := answer.Errors[0], strings.Join(answer.Errors, "\n")
 	if len(answer.Errors) > 1 && strings.HasPrefix(message, "Internal server error") {
 		message = rootCause(strings.TrimPrefix(answer.Errors[1], "<Exception on server side:\n"))
 	}
-	message, _, _ = strings.Cut(message, "\n")
-	const longest = 500
-	if len(message) > longest {
-		message = strings.ToValidUTF8(message[:longest], "") + "..."
+	e := &Error{Status: status, Message: shorten(message)}
+	if cause := shorten(rootCause(trace)); strings.Contains(trace, causedBy) && cause != e.Message {
+		e.Cause = cause
 	}
-	return message
+	return e
 }
+
+// shorten is the first line of a text, cut if it is long.
+func shorten(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	const longest = 500
+	if len(line) > longest {
+		line = strings.ToValidUTF8(line[:longest], "") + "..."
+	}
+	return line
+}
+
+const causedBy = "Caused by: "
 
 // rootCause is the first line of the innermost exception of a Java stack trace.
 func rootCause(trace string) string {
-	if i := strings.LastIndex(trace, "Caused by: "); i >= 0 {
-		trace = trace[i+len("Caused by: "):]
+	if i := strings.LastIndex(trace, causedBy); i >= 0 {
+		trace = trace[i+len(causedBy):]
 	}
 	line, _, _ := strings.Cut(trace, "\n")
 	return line
@@ -234,8 +247,12 @@ func (c *Client) RunJar(ctx context.Context, jar string, run Run) (job string, e
 	}
 	var answer struct{ JobID string }
 	err = c.do(ctx, http.MethodPost, "/jars/"+url.PathEscape(jar)+"/run", "application/json", bytes.NewReader(body), &answer)
+	if refused, ok := errors.AsType[*Error](err); ok && refused.Cause != "" {
+		// Flink only says "Could not execute application."; what the program's main method threw is the cause.
+		return "", fmt.Errorf("run %s: %w (%s)", cmp.Or(run.EntryClass, jar), err, refused.Cause)
+	}
 	if err != nil {
-		return "", fmt.Errorf("run %s: %w", run.EntryClass, err)
+		return "", fmt.Errorf("run %s: %w", cmp.Or(run.EntryClass, jar), err)
 	}
 	return answer.JobID, nil
 }

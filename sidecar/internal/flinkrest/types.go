@@ -72,8 +72,8 @@ type Checkpoints struct {
 		Restored   int `json:"restored"`
 		Total      int `json:"total"`
 		InProgress int `json:"in_progress"`
-		Completed  int `json:"completed"`
-		Failed     int `json:"failed"` // includes triggers that were refused and have no id
+		Completed  int `json:"completed"` // savepoints too
+		Failed     int `json:"failed"`    // includes triggers that were refused and have no id
 	} `json:"counts"`
 	Latest struct {
 		Completed *Checkpoint `json:"completed"` // never a savepoint

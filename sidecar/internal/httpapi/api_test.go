@@ -321,6 +321,15 @@ func TestPanicOfAHandlerIsAnAnswer(t *testing.T) {
 	}
 }
 
+func TestPayloadsAreNotLogged(t *testing.T) {
+	f := newFixture(t)
+	f.do("POST", "/evaluate", `{"event":{"amount":"secret-1","do":"x"}}`)
+	f.do("POST", "/evaluate", `{"event":{"amount":1e400}}`)
+	if got := f.log.String(); strings.Contains(got, "secret") || strings.Contains(got, "1e400") || !strings.Contains(got, `"fields":["amount"]`) {
+		t.Errorf("log %s", got)
+	}
+}
+
 // A flood of bad calls must not become a flood of lines; what was left out is counted.
 func TestLogOfFailuresIsBounded(t *testing.T) {
 	f := newFixture(t)
@@ -398,6 +407,23 @@ func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func BenchmarkEvaluate(b *testing.B) {
 	f := newFixture(b)
+	body := `{"function":"noop","event":{"accountId":4711,"timestamp":1764000000000,"amount":123.45,"device":"d-1234","region":"DE"}}`
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		w, r := &discard{header: http.Header{}}, request("POST", "/evaluate", "")
+		for pb.Next() {
+			r.Body = io.NopCloser(strings.NewReader(body))
+			clear(w.header)
+			f.data.ServeHTTP(w, r)
+		}
+	})
+}
+
+func BenchmarkShed(b *testing.B) {
+	f := newFixture(b)
+	f.service.fail = func() error {
+		return &problem.Error{Code: problem.Overloaded, RetryAfter: 100 * time.Millisecond, DecisionID: "01KB3Z5S8Y9V0M3X1N7Q2T4R6P", Detail: "256 calls run and 256 wait"}
+	}
 	body := `{"function":"noop","event":{"accountId":4711,"timestamp":1764000000000,"amount":123.45,"device":"d-1234","region":"DE"}}`
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

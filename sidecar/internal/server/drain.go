@@ -16,7 +16,7 @@ func (s *sidecar) drain(why string) error {
 		s.grpc.SetReady(false)
 	}
 	s.metrics.Draining()
-	s.log.Info("draining", "why", why, "delay", s.Config.Drain.Delay, "timeout", s.Config.Drain.Timeout)
+	s.log.Info("draining", "why", why, "delay", s.Config.Drain.Delay.String(), "timeout", s.Config.Drain.Timeout.String())
 
 	patience, forced := context.WithCancel(context.Background())
 	defer forced()
@@ -48,6 +48,7 @@ func (s *sidecar) drain(why string) error {
 	case <-delay.C:
 	case <-patience.Done():
 	}
+	s.service.Drain() // what still comes over connections that are open
 	finishing, cancel := context.WithTimeout(patience, s.Config.Drain.Timeout)
 	defer cancel()
 	if s.finish(finishing) {

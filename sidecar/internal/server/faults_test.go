@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 
+	"google.golang.org/grpc/credentials/insecure"
+
+	dreyv1 "github.com/drey-flink/drey/proto/gen/go/drey/v1"
 	"github.com/drey-flink/drey/sidecar/internal/config"
 )
 
@@ -148,9 +152,7 @@ func TestRulesFileBreaksWhileServing(t *testing.T) {
 	if got := s.admin("/metrics").body; !strings.Contains(got, "drey_rules_reload_successful 0") {
 		t.Error("the metric must be 0")
 	}
-	if !strings.Contains(s.log.String(), "the old ones stay in force") {
-		t.Errorf("log:\n%s", s.log)
-	}
+	eventually(t, "the log tells", func() bool { return strings.Contains(s.log.String(), "the old ones stay in force") })
 	if a := s.do("GET", "/readyz", ""); a.status != 200 {
 		t.Errorf("readiness: %d", a.status)
 	}
@@ -189,14 +191,18 @@ func TestUnixSocket(t *testing.T) {
 	stale.SetUnlinkOnClose(false)
 	stale.Close()
 
-	s := start(t, socket)
+	s := start(t, socket, config.Flag{Name: "grpc-addr", Value: "unix:" + filepath.Join(dir, "grpc.sock")})
 	if s.bound.HTTP != "unix:"+path {
 		t.Errorf("bound %s", s.bound.HTTP)
+	}
+	rpc := dreyv1.NewEvaluatorClient(s.dialGRPC(t, insecure.NewCredentials()))
+	if list, err := rpc.ListFunctions(context.Background(), &dreyv1.ListFunctionsRequest{}); err != nil || len(list.Functions) < 5 {
+		t.Errorf("gRPC over a socket: %v, %v", list, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}
 	defer transport.CloseIdleConnections()
 	s.client.Transport = transport
 	if a, err := s.try("POST", "http://x/evaluate", `{"function":"number","event":{"n":3}}`); err != nil || a.status != 200 {

@@ -8,12 +8,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +28,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
 	dreyv1 "github.com/drey-flink/drey/proto/gen/go/drey/v1"
 	"github.com/drey-flink/drey/sidecar/internal/config"
@@ -236,5 +240,43 @@ func TestBadCertificate(t *testing.T) {
 	_, err := tryStart(t, config.Flag{Name: "http-tls-cert-file", Value: certFile}, config.Flag{Name: "http-tls-key-file", Value: filepath.Join(dir, "nowhere")})
 	if err == nil || !strings.HasPrefix(err.Error(), "http.tls: ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A call becomes a part of its caller's trace, and the log names the trace.
+func TestTraces(t *testing.T) {
+	received := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		received <- r.URL.Path + " " + string(body)
+	}))
+	defer collector.Close()
+	s := start(t, config.Flag{Name: "telemetry-otlp-endpoint", Value: collector.URL}, config.Flag{Name: "telemetry-sample-ratio", Value: "0"})
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	parent := "00-" + traceID + "-00f067aa0ba902b7-01"
+	if a := s.do("POST", "/evaluate", `{"function":"bad","event":{"n":1}}`, "traceparent", parent); a.status != 422 {
+		t.Fatal(a.body)
+	}
+	ctx := metadata.AppendToOutgoingContext(context.Background(), "traceparent", parent)
+	client := dreyv1.NewEvaluatorClient(s.dialGRPC(t, insecure.NewCredentials()))
+	if _, err := client.Evaluate(ctx, &dreyv1.EvaluateRequest{Function: "number", Event: event(`{"n":1}`)}); err != nil {
+		t.Fatal(err)
+	}
+	s.signals <- syscall.SIGTERM
+	if err := s.wait(); err != nil {
+		t.Error(err)
+	}
+	raw, err := hex.DecodeString(traceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := <-received
+	for _, want := range []string{"/v1/traces ", "POST /evaluate", "/drey.v1.Evaluator/Evaluate", string(raw), "function_error"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the collector did not get %q", want)
+		}
+	}
+	if !strings.Contains(s.log.String(), `"trace_id":"`+traceID+`"`) {
+		t.Errorf("log:\n%s", s.log)
 	}
 }

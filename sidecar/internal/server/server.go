@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/drey-flink/drey/sidecar/internal/config"
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/grpcapi"
@@ -73,6 +75,7 @@ func (s *sidecar) onDown(undo func() error) { s.undo = append(s.undo, undo) }
 func (s *sidecar) up(ctx context.Context) (err error) {
 	c := s.Config
 	s.state.Store("starting")
+	s.heapFloor()
 	if s.log, err = telemetry.NewLog(s.LogOutput, c.Log.Level, c.Log.Format); err != nil {
 		return err
 	}
@@ -85,6 +88,10 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 	s.onDown(func() error { return s.metrics.Close(context.Background()) })
 	if s.traces, err = telemetry.NewTraces(ctx, c.Telemetry.OTLPEndpoint, c.Telemetry.ServiceName, c.Telemetry.SampleRatio); err != nil {
 		return err
+	}
+	if s.traces.On() {
+		// The exporter's errors go to a handler of the whole process, which would print them as plain text.
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { s.log.Warn("telemetry", "error", err) }))
 	}
 	s.onDown(s.flushTraces)
 	if s.data, err = openDataDir(c.DataDir); err != nil {

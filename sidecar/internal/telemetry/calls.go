@@ -102,9 +102,19 @@ func (call *Call) attrs(ctx context.Context) []slog.Attr {
 	return attrs
 }
 
-// problem leaves payloads out: a violation names fields, a function's error is its author's choice of words.
+// problem leaves payloads out: of an event that does not fit, the fields are named, and what stands in them is not. (A
+// function's own error is its author's choice of words.)
 func (call *Call) problem(suppressed int64) []slog.Attr {
-	attrs := []slog.Attr{slog.String("code", string(call.Err.Code)), slog.String("detail", call.Err.Detail)}
+	attrs := []slog.Attr{slog.String("code", string(call.Err.Code))}
+	if call.Err.Code == problem.InvalidEvent && len(call.Err.Violations) > 0 {
+		fields := make([]string, len(call.Err.Violations))
+		for i, v := range call.Err.Violations {
+			fields[i] = v.Field
+		}
+		attrs = append(attrs, slog.Any("fields", fields))
+	} else {
+		attrs = append(attrs, slog.String("detail", call.Err.Detail))
+	}
 	if cause := call.Err.Err; cause != nil {
 		attrs = append(attrs, slog.String("cause", cause.Error()))
 		var panicked *invoke.PanicError
