@@ -17,6 +17,8 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The whole job in a small cluster, against a scripted sidecar. */
 class FraudJobTest {
@@ -33,7 +35,11 @@ class FraudJobTest {
 
     private JobClient start(int parallelism, ScriptedSidecar sidecar, String... more)
             throws Exception {
-        StreamExecutionEnvironment env = JobRun.cluster(parallelism);
+        return start(JobRun.cluster(parallelism), sidecar, more);
+    }
+
+    private JobClient start(StreamExecutionEnvironment env, ScriptedSidecar sidecar, String... more)
+            throws Exception {
         String[] args = {
             "--output-path", out.toUri().toString(), "--drey.sidecar.url", sidecar.url().toString()
         };
@@ -50,10 +56,15 @@ class FraudJobTest {
                 .collect(Collectors.toList());
     }
 
-    @Test
-    void decidesEachGeneratedPaymentOnce() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void decidesEachGeneratedPaymentOnce(boolean objectReuse) throws Exception {
+        StreamExecutionEnvironment env = JobRun.cluster(2);
+        if (objectReuse) {
+            env.getConfig().enableObjectReuse();
+        }
         try (ScriptedSidecar sidecar = ScriptedSidecar.start(FraudJobTest::decide)) {
-            JobRun.toEnd(start(2, sidecar, "--events", "2000", "--print", "false"));
+            JobRun.toEnd(start(env, sidecar, "--events", "2000", "--print", "false"));
 
             assertThat(JobRun.ids(out)).isEqualTo(generated(2000));
             JsonNode line = JobRun.lines(out).get(0);
@@ -107,8 +118,22 @@ class FraudJobTest {
                                 assertThat(r.event().has("id")).isFalse();
                                 assertThat(r.event().has("device")).isFalse();
                             });
-            // Each payment of an account carries the amount of the one before: the data have 30
-            // minutes between them.
+            // The pair that the walkthrough is known for, within a minute.
+            assertThat(sidecar.requests())
+                    .anySatisfy(
+                            r -> {
+                                assertThat(r.event().path("accountId").asLong()).isEqualTo(3);
+                                assertThat(r.event().path("previousAmount").asDouble())
+                                        .isLessThan(1);
+                                assertThat(r.event().path("amount").asDouble()).isGreaterThan(500);
+                                assertThat(
+                                                r.event().path("timestamp").asLong()
+                                                        - r.event()
+                                                                .path("previousTimestamp")
+                                                                .asLong())
+                                        .isBetween(1L, 60_000L);
+                            });
+            // Each payment of an account carries the amount of the one before.
             ConcurrentHashMap<Long, Double> before = new ConcurrentHashMap<>();
             sidecar.requests().stream()
                     .map(Request::event)

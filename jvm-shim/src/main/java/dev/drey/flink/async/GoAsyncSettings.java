@@ -132,6 +132,11 @@ public final class GoAsyncSettings implements Serializable {
 
     private static void require(boolean condition, String message, Object... values) {
         if (!condition) {
+            for (int i = 0; i < values.length; i++) {
+                if (values[i] instanceof Duration) {
+                    values[i] = ((Duration) values[i]).toMillis() + " ms"; // not PT0.05S
+                }
+            }
             throw new IllegalArgumentException(String.format(message, values));
         }
     }

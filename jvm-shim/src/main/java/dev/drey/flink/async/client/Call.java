@@ -4,6 +4,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
+import javax.annotation.Nullable;
 
 /**
  * One call and its attempts, one after the other. The {@link #future()} completes exactly once:
@@ -25,6 +26,7 @@ public final class Call<T> {
     // future and timer.
     private volatile int attempts;
     private volatile Runnable abort = () -> {};
+    @Nullable private volatile Failure previous;
 
     Call(
             GoClient client,
@@ -85,22 +87,20 @@ public final class Call<T> {
     }
 
     private boolean finish(T value, Failure failure) {
-        boolean first =
-                failure == null
-                        ? future.complete(value)
-                        : !future.isDone()
-                                && future.completeExceptionally(
-                                        new GoCallException(function, failure, attempts));
-        if (first) {
-            client.ended(this);
+        if (future.isDone()) {
+            return false;
         }
-        return first;
+        client.ended(this); // first: whoever is told by the future finds it gone
+        return failure == null
+                ? future.complete(value)
+                : future.completeExceptionally(new GoCallException(function, failure, attempts));
     }
 
     private void retryOrFail(Failure failure) {
-        if (failure.isShed()) {
+        if (failure.isShed() && failure != previous) {
             observer.shed();
         }
+        previous = failure;
         if (!failure.retryable() || client.isClosed()) {
             finish(null, failure);
             return;
@@ -146,16 +146,20 @@ public final class Call<T> {
         }
 
         private void timedOut(long nanos) {
-            settle(
-                    null,
-                    Failure.transientOne(
-                            Failure.ATTEMPT_TIMEOUT,
-                            "no answer from "
-                                    + client.transport().target()
-                                    + " within "
-                                    + nanos / 1_000_000
-                                    + " ms",
-                            null));
+            Failure before = previous;
+            if (before != null && policy.isCut(nanos)) {
+                // The end of the budget cut this attempt short; what ended the one before says
+                // more.
+                settle(null, before);
+                return;
+            }
+            String detail =
+                    "no answer from "
+                            + client.transport().target()
+                            + " within "
+                            + nanos / 1_000_000
+                            + " ms";
+            settle(null, Failure.transientOne(Failure.ATTEMPT_TIMEOUT, detail, null));
         }
 
         @Override

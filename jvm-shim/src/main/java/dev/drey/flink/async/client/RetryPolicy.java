@@ -60,7 +60,8 @@ public final class RetryPolicy implements Serializable {
         return Math.max(0, Math.min(attemptTimeoutNanos, budgetNanos - elapsedNanos));
     }
 
-    long budgetNanos() {
-        return budgetNanos;
+    /** Whether an attempt of this length was shortened by the end of the budget. */
+    boolean isCut(long attemptNanos) {
+        return attemptNanos < attemptTimeoutNanos;
     }
 }
