@@ -324,6 +324,6 @@ Left running (--keep):
   S3         %s, objects as files in %s
   decisions  %s
   logs       %s
-End it with: drey dev down --dir %s
+End it with: scripts/dev down --dir %s
 `, d.cluster.Flink, d.job, s.HTTP, s.Admin, d.cluster.S3, d.cluster.Data, d.out, filepath.Join(d.Dir, "logs"), d.Dir)
 }
