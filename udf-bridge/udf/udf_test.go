@@ -103,6 +103,29 @@ func TestResultThatIsNotARow(t *testing.T) {
 	}
 }
 
+func TestNullIsNeverZero(t *testing.T) {
+	type in struct{ N udf.Null[int64] }
+	type out struct {
+		N    udf.Null[int64]
+		OrMe int64
+	}
+	f := one(t, func(r *udf.Registry) {
+		udf.Scalar(r, "f", func(_ context.Context, x in) (out, error) {
+			if x.N.Valid {
+				return out{udf.NullOf(x.N.V), x.N.Or(7)}, nil
+			}
+			return out{OrMe: x.N.Or(7)}, nil
+		})
+	})
+	for event, want := range map[string]string{
+		`{"n":0}`: `{"n":0,"or_me":0}`, `{"n":null}`: `{"n":null,"or_me":7}`, `{}`: `{"n":null,"or_me":7}`,
+	} {
+		if got, err := f.CallJSON(context.Background(), []byte(event)); err != nil || string(got) != want {
+			t.Errorf("%s: got %s, %v, want %s", event, got, err, want)
+		}
+	}
+}
+
 func TestEventThatDoesNotFit(t *testing.T) {
 	type in struct {
 		ID     int64

@@ -14,7 +14,7 @@ import (
 func TestJudgedAsRecorded(t *testing.T) {
 	folder := os.Getenv("DREY_FLIGHTS_DATA")
 	if folder == "" {
-		t.Skip("set DREY_FLIGHTS_DATA to the folder of the prepared data (.drey/data)")
+		t.Skip("needs the real records, a download of 9 MB; scripts/test demo fit prepares them and sets DREY_FLIGHTS_DATA")
 	}
 	all, err := load(filepath.Join(folder, dataset.FileName))
 	if err != nil {
