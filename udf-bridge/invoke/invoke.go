@@ -22,13 +22,8 @@ type Quarantine struct {
 // DefaultQuarantine is five panics in a row, then 30 s.
 func DefaultQuarantine() Quarantine { return Quarantine{After: 5, Cooldown: 30 * time.Second} }
 
-// PanicError is what a panic of the function becomes.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+// PanicError is what a panic of the function becomes, also one in a goroutine that it started by udf.Go.
+type PanicError = udf.PanicError
 
 // QuarantinedError says that the function was not called because it panicked too often in a row.
 type QuarantinedError struct {
@@ -54,9 +49,9 @@ type Stats struct {
 	FirstPanic  string `json:"first_panic,omitempty"`
 }
 
-// Guard calls one function. It is safe for concurrent use.
+// Guard calls one opened function. It is safe for concurrent use.
 type Guard struct {
-	fn       *udf.Function
+	fn       *udf.Instance
 	limits   Quarantine
 	onChange func(function string, quarantined bool)
 
@@ -68,7 +63,7 @@ type Guard struct {
 
 // New guards fn. onChange is called, from the goroutine of a call, when the function is quarantined or released; it may
 // be nil.
-func New(fn *udf.Function, limits Quarantine, onChange func(function string, quarantined bool)) *Guard {
+func New(fn *udf.Instance, limits Quarantine, onChange func(function string, quarantined bool)) *Guard {
 	if onChange == nil {
 		onChange = func(string, bool) {}
 	}
@@ -76,7 +71,7 @@ func New(fn *udf.Function, limits Quarantine, onChange func(function string, qua
 }
 
 // Function returns the guarded function.
-func (g *Guard) Function() *udf.Function { return g.fn }
+func (g *Guard) Function() *udf.Function { return g.fn.Function() }
 
 // Stats returns the counts so far.
 func (g *Guard) Stats() Stats {
@@ -124,8 +119,11 @@ func (g *Guard) run(ctx context.Context, event []byte, done chan<- outcome, fini
 	g.running.Add(1)
 	o := outcome{err: ErrExit}
 	defer func() {
+		var inGoroutine *PanicError
 		if value := recover(); value != nil {
-			o = outcome{err: g.panicked(value)}
+			o = outcome{err: g.panicked(&PanicError{Value: value, Stack: debug.Stack()})}
+		} else if errors.As(o.err, &inGoroutine) {
+			o = outcome{err: g.panicked(inGoroutine)}
 		} else {
 			g.survived()
 		}
@@ -139,14 +137,13 @@ func (g *Guard) run(ctx context.Context, event []byte, done chan<- outcome, fini
 	o.result, o.err = g.fn.CallJSON(ctx, event)
 }
 
-func (g *Guard) panicked(value any) error {
-	err := &PanicError{Value: value, Stack: debug.Stack()}
+func (g *Guard) panicked(err *PanicError) error {
 	g.panics.Add(1)
-	first := fmt.Sprintf("%v\n%s", value, err.Stack)
+	first := fmt.Sprintf("%v\n%s", err.Value, err.Stack)
 	g.firstPanic.CompareAndSwap(nil, &first)
 	if n := g.inARow.Add(1); g.limits.After > 0 && n >= int64(g.limits.After) {
 		if g.until.Swap(time.Now().Add(g.limits.Cooldown).UnixNano()) == 0 {
-			g.onChange(g.fn.Describe().Name, true)
+			g.onChange(g.Function().Describe().Name, true)
 		}
 	}
 	return err
@@ -157,7 +154,7 @@ func (g *Guard) survived() {
 		g.inARow.Store(0)
 	}
 	if g.until.Load() != 0 && g.until.Swap(0) != 0 {
-		g.onChange(g.fn.Describe().Name, false)
+		g.onChange(g.Function().Describe().Name, false)
 	}
 }
 

@@ -24,6 +24,8 @@ func guard(t *testing.T, limits invoke.Quarantine, onChange func(string, bool)) 
 		case "nil":
 			var p *int
 			return "", errors.New(string(rune(*p)))
+		case "goroutine":
+			udf.Go(ctx, func(context.Context) error { panic("told to, elsewhere") })
 		case "exit":
 			runtime.Goexit()
 		case "error":
@@ -39,7 +41,11 @@ func guard(t *testing.T, limits invoke.Quarantine, onChange func(string, bool)) 
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return invoke.New(r.Functions()[0], limits, onChange)
+	instance, err := r.Functions()[0].Open(context.Background(), udf.Job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return invoke.New(instance, limits, onChange)
 }
 
 func call(g *invoke.Guard, do string) (string, error) {
@@ -49,7 +55,7 @@ func call(g *invoke.Guard, do string) (string, error) {
 
 func TestPanicIsTheErrorOfThatCall(t *testing.T) {
 	g := guard(t, invoke.Quarantine{}, nil)
-	for _, do := range []string{"panic", "nil"} {
+	for _, do := range []string{"panic", "nil", "goroutine"} {
 		_, err := call(g, do)
 		var p *invoke.PanicError
 		if !errors.As(err, &p) || !strings.Contains(string(p.Stack), "invoke_test.go") {
@@ -63,7 +69,7 @@ func TestPanicIsTheErrorOfThatCall(t *testing.T) {
 		t.Errorf("after panics: %s, %v", got, err)
 	}
 	s := g.Stats()
-	if s.Calls != 4 || s.Panics != 2 || s.Errors != 3 || !strings.HasPrefix(s.FirstPanic, "told to\n") || s.Running != 0 {
+	if s.Calls != 5 || s.Panics != 3 || s.Errors != 4 || !strings.HasPrefix(s.FirstPanic, "told to\n") || s.Running != 0 {
 		t.Errorf("stats: %+v", s)
 	}
 }

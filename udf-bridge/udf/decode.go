@@ -2,7 +2,6 @@ package udf
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -10,27 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-// Violation is one way in which an event does not fit a function's arguments. Field is a path such as items[2].amount.
-type Violation struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
-}
-
-// InputError says that an event does not fit the arguments of a function. It lists every violation, not the first one.
-type InputError struct{ Violations []Violation }
-
-func (e *InputError) Error() string {
-	parts := make([]string, len(e.Violations))
-	for i, v := range e.Violations {
-		parts[i] = v.Field + ": " + v.Message
-	}
-	return strings.Join(parts, "; ")
-}
 
 // maxViolations bounds what one hostile event can make us say.
 const maxViolations = 20
@@ -42,6 +23,10 @@ type decodeFunc func(s *decodeState, v reflect.Value) error
 type decodeState struct {
 	dec        *jsontext.Decoder
 	violations []Violation
+
+	nullOnNull bool // a NULL argument is no violation
+	arguments  int  // how deep the arguments are: 1 if they are the fields of an object
+	null       bool // one of them is NULL
 }
 
 func (s *decodeState) violate(format string, a ...any) {
@@ -67,15 +52,18 @@ func pointerPath(p jsontext.Pointer) string {
 // decoders keeps the decoders' buffers between calls. Given a *bytes.Buffer a decoder reads the event in place.
 var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(new(bytes.Buffer)) }}
 
-func (p *plan) unmarshal(event []byte, v reflect.Value) error {
+func (s *decodeState) unmarshal(p *plan, event []byte, v reflect.Value) error {
 	dec := decoders.Get().(*jsontext.Decoder)
 	dec.Reset(bytes.NewBuffer(event))
 	defer func() {
 		dec.Reset(new(bytes.Buffer)) // the pool must not hold on to the event
 		decoders.Put(dec)
 	}()
-	s := decodeState{dec: dec}
-	if err := p.decode(&s, v); err != nil {
+	s.dec = dec
+	if p.typ.Root == RootRow && !p.nullable {
+		s.arguments = 1
+	}
+	if err := p.decode(s, v); err != nil {
 		return syntaxError(err)
 	}
 	if _, err := s.dec.ReadToken(); !errors.Is(err, io.EOF) {
@@ -115,6 +103,10 @@ func (s *decodeState) skipNull(name Root) error {
 	if _, err := s.dec.ReadToken(); err != nil {
 		return err
 	}
+	if s.nullOnNull && s.dec.StackDepth() == s.arguments {
+		s.null = true
+		return nil
+	}
 	s.violate("is null, the function takes %s NOT NULL (a Go pointer or udf.Null would take NULL)", name)
 	return nil
 }
@@ -149,8 +141,8 @@ func decodeBool(s *decodeState, v reflect.Value) error {
 	return nil
 }
 
-func intPlan(root Root, bits int) *plan {
-	return &plan{typ: Type{Root: root}, encode: encodeInt, decode: func(s *decodeState, v reflect.Value) error {
+func intPlan(root Root, bits int, c cell) *plan {
+	return &plan{typ: Type{Root: root}, cell: c, encode: encodeInt, decode: func(s *decodeState, v reflect.Value) error {
 		if ok, err := s.skipUnless('0', root); !ok {
 			return err
 		}
@@ -172,9 +164,9 @@ func intPlan(root Root, bits int) *plan {
 	}}
 }
 
-func floatPlan(root Root, bits int) *plan {
+func floatPlan(root Root, bits int, c cell) *plan {
 	encode := func(dst []byte, v reflect.Value) ([]byte, error) { return appendFloat(dst, v.Float(), bits) }
-	return &plan{typ: Type{Root: root}, encode: encode, decode: func(s *decodeState, v reflect.Value) error {
+	return &plan{typ: Type{Root: root}, cell: c, encode: encode, decode: func(s *decodeState, v reflect.Value) error {
 		if ok, err := s.skipUnless('0', root); !ok {
 			return err
 		}
@@ -191,53 +183,6 @@ func floatPlan(root Root, bits int) *plan {
 		v.SetFloat(f)
 		return nil
 	}}
-}
-
-func decodeString(s *decodeState, v reflect.Value) error {
-	if ok, err := s.skipUnless('"', RootString); !ok {
-		return err
-	}
-	tok, err := s.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	v.SetString(tok.String())
-	return nil
-}
-
-// decodeBytes reads standard base64, as RFC 4648 section 4 and protobuf's JSON have it.
-func decodeBytes(s *decodeState, v reflect.Value) error {
-	if ok, err := s.skipUnless('"', RootBytes); !ok {
-		return err
-	}
-	tok, err := s.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	b, err := base64.StdEncoding.DecodeString(tok.String())
-	if err != nil {
-		s.violate("is not base64: %v", err)
-		return nil
-	}
-	v.SetBytes(b)
-	return nil
-}
-
-func decodeTime(s *decodeState, v reflect.Value) error {
-	if ok, err := s.skipUnless('"', RootTimestamp); !ok {
-		return err
-	}
-	tok, err := s.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	t, err := time.Parse(time.RFC3339Nano, tok.String())
-	if err != nil {
-		s.violate("%s is not a time, want RFC 3339 such as 2026-11-23T14:05:00.5Z", clip(tok.String()))
-		return nil
-	}
-	v.Set(reflect.ValueOf(t))
-	return nil
 }
 
 func decodePointer(inner *plan) decodeFunc {
@@ -289,39 +234,6 @@ func decodeSlice(element *plan) decodeFunc {
 	}
 }
 
-func decodeMap(element *plan) decodeFunc {
-	return func(s *decodeState, v reflect.Value) error {
-		if ok, err := s.skipUnless('{', RootMap); !ok {
-			return err
-		}
-		if _, err := s.dec.ReadToken(); err != nil {
-			return err
-		}
-		v.Set(reflect.MakeMap(v.Type()))
-		for s.dec.PeekKind() != '}' {
-			key, err := s.dec.ReadToken()
-			if err != nil {
-				return err
-			}
-			name := reflect.New(v.Type().Key()).Elem()
-			name.SetString(key.String())
-			value := reflect.New(v.Type().Elem()).Elem()
-			if err := element.decode(s, value); err != nil {
-				return err
-			}
-			v.SetMapIndex(name, value)
-		}
-		_, err := s.dec.ReadToken()
-		return err
-	}
-}
-
-type rowField struct {
-	name  string
-	index int
-	plan  *plan
-}
-
 // decodeRow reads an object into a struct. Unknown names are skipped, so that a job may send more than one function
 // needs; missing ones are violations unless they are nullable.
 func decodeRow(fields []rowField) decodeFunc {
@@ -354,7 +266,7 @@ func decodeRow(fields []rowField) decodeFunc {
 				continue
 			}
 			seen[i] = true
-			if err := fields[i].plan.decode(s, v.Field(fields[i].index)); err != nil {
+			if err := fields[i].plan.decode(s, v.FieldByIndex(fields[i].index)); err != nil {
 				return err
 			}
 		}
@@ -372,6 +284,10 @@ func decodeRow(fields []rowField) decodeFunc {
 
 // missing names the absent field below the object that was just read.
 func (s *decodeState) missing(f rowField) {
+	if s.nullOnNull && s.dec.StackDepth()+1 == s.arguments {
+		s.null = true
+		return
+	}
 	if len(s.violations) >= maxViolations {
 		return
 	}

@@ -1,13 +1,10 @@
 package udf
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -53,29 +50,6 @@ func appendFloat(dst []byte, f float64, bits int) ([]byte, error) {
 	return dst, nil
 }
 
-func encodeString(dst []byte, v reflect.Value) ([]byte, error) {
-	dst, err := jsontext.AppendQuote(dst, v.String())
-	if err != nil {
-		return nil, fmt.Errorf("result holds a string that is not UTF-8: %w", err)
-	}
-	return dst, nil
-}
-
-func encodeBytes(dst []byte, v reflect.Value) ([]byte, error) {
-	if v.IsNil() {
-		return append(dst, `""`...), nil
-	}
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, v.Bytes())
-	return append(dst, '"'), nil
-}
-
-func encodeTime(dst []byte, v reflect.Value) ([]byte, error) {
-	dst = append(dst, '"')
-	dst = v.Interface().(time.Time).UTC().AppendFormat(dst, time.RFC3339Nano)
-	return append(dst, '"'), nil
-}
-
 func encodePointer(inner *plan) encodeFunc {
 	return func(dst []byte, v reflect.Value) ([]byte, error) {
 		if v.IsNil() {
@@ -110,33 +84,6 @@ func encodeSlice(element *plan) encodeFunc {
 	}
 }
 
-// encodeMap writes the keys sorted, so that equal results are equal bytes.
-func encodeMap(element *plan) encodeFunc {
-	return func(dst []byte, v reflect.Value) ([]byte, error) {
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int {
-			if a.String() < b.String() {
-				return -1
-			}
-			return 1
-		})
-		dst = append(dst, '{')
-		for i, key := range keys {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			var err error
-			if dst, err = encodeString(dst, key); err != nil {
-				return nil, err
-			}
-			if dst, err = element.encode(append(dst, ':'), v.MapIndex(key)); err != nil {
-				return nil, err
-			}
-		}
-		return append(dst, '}'), nil
-	}
-}
-
 func encodeRow(fields []rowField) encodeFunc {
 	names := make([][]byte, len(fields))
 	for i, f := range fields {
@@ -151,7 +98,7 @@ func encodeRow(fields []rowField) encodeFunc {
 			}
 			var err error
 			dst = append(dst, names[i]...)
-			if dst, err = f.plan.encode(dst, v.Field(f.index)); err != nil {
+			if dst, err = f.plan.encode(dst, v.FieldByIndex(f.index)); err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}
 		}

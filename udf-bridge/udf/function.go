@@ -4,125 +4,58 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"unsafe"
 )
-
-// Kind says how Flink calls a function.
-type Kind string
-
-const (
-	// KindScalar is called once a row and returns one value.
-	KindScalar Kind = "SCALAR"
-	// KindRaw takes and returns bytes; its caller and it agree on the encoding. The sidecar hands it JSON.
-	KindRaw Kind = "RAW"
-)
-
-// Description is what a caller must know of a function: its types as Flink's SQL names them.
-type Description struct {
-	Name          string  `json:"name"`
-	Kind          Kind    `json:"kind"`
-	Doc           string  `json:"doc,omitempty"`
-	Deterministic bool    `json:"deterministic"`
-	Arguments     []Field `json:"arguments"`
-	Result        Field   `json:"result"`
-}
-
-// Signature is the description in one line, for people: risk_score(amount DOUBLE, country STRING NULL) -> DOUBLE.
-func (d Description) Signature() string {
-	args := make([]string, len(d.Arguments))
-	for i, a := range d.Arguments {
-		args[i] = a.Name + " " + a.sql()
-	}
-	return fmt.Sprintf("%s(%s) -> %s", d.Name, strings.Join(args, ", "), d.Result.sql())
-}
 
 // Function is a registered function. It is immutable and safe for concurrent use as far as the user's code is.
 type Function struct {
-	desc Description
-	call func(ctx context.Context, event []byte) ([]byte, error)
+	desc    Description
+	opening *opening // nil: nothing to open
+	in, out *plan    // nil for RAW and JSON
+	acc     *plan    // of an AGGREGATE
+
+	inRow, outRow, accRow *rowPlanner
+	fingerprint           [fingerprintSize]byte // of an AGGREGATE's accumulator
+
+	// callJSON is the call of the sidecar. ctx carries what was opened. Nil for an AGGREGATE.
+	callJSON func(ctx context.Context, event []byte) ([]byte, error)
+	// newBody makes what one Caller works on: memory for the values of one call. Nil for RAW and JSON.
+	newBody func() body
+	// bytes is the call of RAW and JSON.
+	bytes func(ctx context.Context, in []byte) ([]byte, error)
+}
+
+// body is the user's function with the memory of one call: arguments are decoded to in, the result is encoded from out.
+type body struct {
+	in, out    unsafe.Pointer
+	acc, other unsafe.Pointer // of an AGGREGATE
+	call       func(ctx context.Context) error
+	ops        [numOps]func(ctx context.Context) error // of an AGGREGATE
+	sink       *func()                                 // of a TABLE: what to do with a row that was emitted to out
+	reset      func()                                  // forgets the result, so that it is not kept until the next call
 }
 
 // Describe returns the function's description; the caller must not change its slices.
 func (f *Function) Describe() Description { return f.desc }
 
-// CallJSON decodes one JSON value into the function's arguments, calls it and appends nothing to the event: the result
-// is a new JSON object. A result that is not a struct is answered as {"value": ...}. The error is an [*InputError] if
-// the event does not fit the arguments, else the function's own. A panic of the function passes through: whoever calls
-// decides what it costs (package invoke).
+// CallJSON calls a function that has nothing to open: see [Instance.CallJSON]. One that has is an error.
 func (f *Function) CallJSON(ctx context.Context, event []byte) ([]byte, error) {
-	return f.call(ctx, event)
+	if f.opening != nil {
+		return nil, fmt.Errorf("%s is not opened: call its Open, and the instance which that returns", f.desc.Name)
+	}
+	return (&Instance{fn: f}).CallJSON(ctx, event)
 }
 
-// Option describes a function further.
-type Option func(*Description)
-
-// Doc is a sentence for the people who call the function.
-func Doc(text string) Option { return func(d *Description) { d.Doc = text } }
-
-// Deterministic says whether the same arguments always give the same result. The default is true, as in Flink.
-func Deterministic(yes bool) Option { return func(d *Description) { d.Deterministic = yes } }
-
-// Scalar registers a function that is called once a row. In and Out are read by reflection here, once; what does not
-// fit Flink's types is reported by [Registry.Err]. The function must be safe for concurrent use, and should return when
-// its context ends.
-func Scalar[In, Out any](r *Registry, name string, fn func(ctx context.Context, in In) (Out, error), opts ...Option) {
-	desc := Description{Name: name, Kind: KindScalar, Deterministic: true}
-	for _, o := range opts {
-		o(&desc)
-	}
-	in, err := planFor(reflect.TypeFor[In]())
-	if err != nil {
-		r.Fail(name, fmt.Errorf("input %w", err))
-		return
-	}
-	out, err := planFor(reflect.TypeFor[Out]())
-	if err != nil {
-		r.Fail(name, fmt.Errorf("result %w", err))
-		return
-	}
-	desc.Arguments = []Field{{Name: "event", Type: in.typ, Nullable: in.nullable}}
-	if in.typ.Root == RootRow && !in.nullable {
-		desc.Arguments = in.typ.Fields
-	}
-	desc.Result = Field{Name: "result", Type: out.typ, Nullable: out.nullable}
-	r.add(&Function{desc: desc, call: func(ctx context.Context, event []byte) ([]byte, error) {
-		var arg In
-		if err := in.unmarshal(event, reflect.ValueOf(&arg).Elem()); err != nil {
-			return nil, err
-		}
-		result, err := fn(ctx, arg)
-		if err != nil {
-			return nil, err
-		}
-		return out.marshalObject(reflect.ValueOf(&result).Elem())
-	}})
+// decodeJSON reads the arguments. It returns true if one of them is NULL and the function is not to be called for that.
+func (f *Function) decodeJSON(event []byte, v reflect.Value) (null bool, err error) {
+	s := decodeState{nullOnNull: f.desc.NullOnNull}
+	err = s.unmarshal(f.in, event, v)
+	return s.null && err == nil, err
 }
 
-// Raw registers a function that takes one encoded event and returns one encoded result. In the sidecar both are JSON;
-// the function must not change the event, nor keep it after it returns.
-func Raw(r *Registry, name string, fn func(ctx context.Context, event []byte) ([]byte, error), opts ...Option) {
-	desc := Description{
-		Name: name, Kind: KindRaw, Deterministic: true,
-		Arguments: []Field{{Name: "event", Type: Type{Root: RootBytes}}},
-		Result:    Field{Name: "result", Type: Type{Root: RootBytes}},
+func nullResult(null bool, value string) []byte {
+	if !null {
+		return nil
 	}
-	for _, o := range opts {
-		o(&desc)
-	}
-	r.add(&Function{desc: desc, call: func(ctx context.Context, event []byte) ([]byte, error) {
-		result, err := fn(ctx, event)
-		if err != nil {
-			return nil, err
-		}
-		value := jsontext.Value(result)
-		if !value.IsValid() {
-			return nil, fmt.Errorf("result of %s is not valid JSON", name)
-		}
-		if value.Kind() == '{' {
-			return result, nil
-		}
-		return append(append([]byte(`{"value":`), result...), '}'), nil
-	}})
+	return []byte(`{"value":` + value + `}`)
 }

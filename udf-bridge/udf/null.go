@@ -1,6 +1,9 @@
 package udf
 
-// Null holds a value that may be NULL, for those who prefer it to a pointer. The zero value is NULL.
+import "unsafe"
+
+// Null holds a value that may be NULL, for those who prefer it to a pointer; unlike one it costs no allocation. The zero
+// value is NULL.
 type Null[T any] struct {
 	V     T
 	Valid bool
@@ -17,7 +20,27 @@ func (n Null[T]) Or(other T) T {
 	return other
 }
 
-// nullable marks Null for reflection: generic types have no common type to compare with.
-func (Null[T]) nullable() {}
+// nullable marks Null for reflection, since generic types have no common type to compare with, and says where its parts
+// are.
+func (Null[T]) nullable() nullAccess {
+	return nullAccess{
+		valid: unsafe.Offsetof(Null[T]{}.Valid),
+		clear: func(p unsafe.Pointer) { *(*Null[T])(p) = Null[T]{} },
+	}
+}
 
-type nullMarker interface{ nullable() }
+// nullAccess is how the memory of a Null is used. Its value is at offset 0.
+type nullAccess struct {
+	valid uintptr
+	clear func(p unsafe.Pointer)
+}
+
+type nullMarker interface{ nullable() nullAccess }
+
+// Multiset is SQL's MULTISET: each element with how often it is in it.
+type Multiset[T comparable] map[T]int32
+
+// multiset marks Multiset for reflection.
+func (Multiset[T]) multiset() {}
+
+type multisetMarker interface{ multiset() }

@@ -20,6 +20,7 @@ type Config struct {
 	DataDir   string          `yaml:"data_dir" doc:"folder for what outlives the process (the report of a crash); one sidecar each; empty = none"`
 	Drain     Drain           `yaml:"drain" doc:"what happens between SIGTERM and the end"`
 	Evaluate  evaluate.Config `yaml:"evaluate" doc:"how functions are called"`
+	Functions Functions       `yaml:"functions" doc:"what functions are given when they are opened"`
 	Rules     rules.Config    `yaml:"rules" doc:"the built-in function \"rules\""`
 	Log       Log             `yaml:"log" doc:"the log on standard error"`
 	Telemetry Telemetry       `yaml:"telemetry" doc:"traces; metrics are always at /metrics"`
@@ -62,6 +63,11 @@ func (t TLS) On() bool { return t.CertFile != "" || t.KeyFile != "" }
 type Drain struct {
 	Delay   time.Duration `yaml:"delay" doc:"how long the sidecar goes on answering after it said that it is not ready"`
 	Timeout time.Duration `yaml:"timeout" doc:"the longest it then waits for calls in flight"`
+}
+
+// Functions is what functions are given.
+type Functions struct {
+	Parameters map[string]string `yaml:"parameters" doc:"values of the parameters that functions declare (udf.Parameter), by name; in Flink they come from the job"`
 }
 
 // Log is the log on standard error.

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,6 +165,7 @@ func TestNamesAreUnique(t *testing.T) {
 func TestValuesReadBack(t *testing.T) {
 	c := Default()
 	c.Evaluate.FunctionDeadlines = map[string]time.Duration{"b": time.Hour, "a": 1500 * time.Millisecond}
+	c.Functions.Parameters = map[string]string{"b": "x=1,y", "a": `C:\,`, "empty": ""}
 	for _, k := range Keys() {
 		var again Config
 		if err := k.set(&again, k.text(&c)); err != nil {
@@ -214,6 +216,41 @@ func TestSchemaIsGolden(t *testing.T) {
 	}
 	if !json.Valid(got) {
 		t.Error("not JSON")
+	}
+}
+
+func TestFunctionParameters(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "drey.yaml")
+	if err := os.WriteFile(file, []byte("functions:\n  parameters: {region: eu, limit: 010, list: \"a,b\", none: \"\"}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Load(Sources{File: file})
+	want := map[string]string{"region": "eu", "limit": "010", "list": "a,b", "none": ""}
+	if err != nil || !maps.Equal(l.Functions.Parameters, want) {
+		t.Errorf("file: got %v, %v", l.Functions.Parameters, err)
+	}
+	l, err = Load(Sources{File: file, Environ: []string{`DREY_FUNCTIONS_PARAMETERS=region=us,list=a\,b,path=C:\\x`}})
+	want = map[string]string{"region": "us", "list": "a,b", "path": `C:\x`}
+	if err != nil || !maps.Equal(l.Functions.Parameters, want) {
+		t.Errorf("environment: got %v, %v", l.Functions.Parameters, err)
+	}
+	for text, want := range map[string]string{
+		"region": "must be pairs", "=x": "must be pairs", "a=1,": "must be pairs", "a=1,a=2": "has a twice", `a=\n`: "a backslash must", `a=\`: "a backslash must",
+	} {
+		if _, err := Load(Sources{Flags: []Flag{{"functions-parameters", text}}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"functions: {parameters: [a]}": "must be a mapping", "functions: {parameters: {a: [1]}}": "functions.parameters.a must be one value",
+		"functions: {parameters: {a: }}": "functions.parameters.a must be one value", "functions: {parameters: {a: 1, a: 2}}": "stands twice",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(Sources{File: file}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
+		}
 	}
 }
 

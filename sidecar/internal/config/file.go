@@ -114,6 +114,8 @@ func (f fileReader) leaf(path string, n *yaml.Node) {
 		f.fail(f.at(n), "%s has no value", path)
 	case k.Type == "durations":
 		f.durations(k, n)
+	case k.Type == "strings":
+		f.strings(k, n)
 	case n.Kind != yaml.ScalarNode:
 		f.fail(f.at(n), "%s must be a %s", path, k.Type)
 	default:
@@ -138,6 +140,28 @@ func (f fileReader) durations(k Key, n *yaml.Node) {
 			f.fail(f.at(name), "key %s.%s stands twice", k.Path, name.Value)
 		}
 		all[name.Value] = d
+	}
+	k.field(&f.config).Set(reflect.ValueOf(all))
+	f.sources[k.Path] = f.at(n)
+}
+
+// strings reads a mapping of names to scalars, whose text counts: "010" and 010 are the same.
+func (f fileReader) strings(k Key, n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		f.fail(f.at(n), "%s must be a mapping of names to values", k.Path)
+		return
+	}
+	all := map[string]string{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], resolve(n.Content[i+1])
+		if value.Kind != yaml.ScalarNode || isNull(value) {
+			f.fail(f.at(value), "%s.%s must be one value; write \"\" for an empty one", k.Path, name.Value)
+			continue
+		}
+		if _, twice := all[name.Value]; twice {
+			f.fail(f.at(name), "key %s.%s stands twice", k.Path, name.Value)
+		}
+		all[name.Value] = value.Value
 	}
 	k.field(&f.config).Set(reflect.ValueOf(all))
 	f.sources[k.Path] = f.at(n)

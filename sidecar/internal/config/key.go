@@ -16,7 +16,7 @@ type Key struct {
 	Path string   // http.addr
 	Doc  string   // for people
 	Enum []string // the only values; nil = any
-	Type string   // string, bool, int, number, duration, or durations (by name)
+	Type string   // string, bool, int, number, duration, or by name: durations, strings
 
 	index []int // of the field in Config
 }

@@ -90,6 +90,8 @@ func keySchema(k Key, defaults *Config) schema {
 		s.Type, s.Pattern, s.Default = "string", durationPattern, formatValue(value)
 	case "durations":
 		s.Type, s.Additional = "object", schema{Type: "string", Pattern: durationPattern}
+	case "strings":
+		s.Type, s.Additional = "object", schema{Type: "string"}
 	case "int":
 		s.Type, s.Default = "integer", value.Interface()
 	case "number":

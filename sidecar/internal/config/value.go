@@ -14,6 +14,7 @@ import (
 var (
 	durationType  = reflect.TypeFor[time.Duration]()
 	durationsType = reflect.TypeFor[map[string]time.Duration]()
+	stringsType   = reflect.TypeFor[map[string]string]()
 )
 
 // typeName names the type of a key for people. A type that is not here cannot be configured: that is a mistake in the
@@ -24,6 +25,8 @@ func typeName(t reflect.Type) string {
 		return "duration"
 	case t == durationsType:
 		return "durations"
+	case t == stringsType:
+		return "strings"
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -50,6 +53,12 @@ func parseValue(v reflect.Value, text string) error {
 		v.SetInt(int64(d))
 	case "durations":
 		all, err := parseDurations(text)
+		if err != nil {
+			return err
+		}
+		v.Set(reflect.ValueOf(all))
+	case "strings":
+		all, err := parseStrings(text)
 		if err != nil {
 			return err
 		}
@@ -118,6 +127,45 @@ func parseDurations(text string) (map[string]time.Duration, error) {
 	return all, nil
 }
 
+// parseStrings reads a=one,b=two. A comma or backslash of a value has a backslash before it.
+func parseStrings(text string) (map[string]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	all := map[string]string{}
+	for rest := text + ","; rest != ""; {
+		var pair strings.Builder
+		i := 0
+		for ; rest[i] != ','; i++ {
+			if rest[i] == '\\' {
+				if i++; i == len(rest)-1 || rest[i] != ',' && rest[i] != '\\' {
+					return nil, fmt.Errorf("%q, a backslash must stand before a comma or a backslash", text)
+				}
+			}
+			pair.WriteByte(rest[i])
+		}
+		rest = rest[i+1:]
+		name, value, ok := strings.Cut(pair.String(), "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%q, must be pairs such as region=eu,model=/models/a.json", text)
+		}
+		if _, twice := all[name]; twice {
+			return nil, fmt.Errorf("%q has %s twice", text, name)
+		}
+		all[name] = value
+	}
+	return all, nil
+}
+
+func formatStrings(all map[string]string) string {
+	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)
+	pairs := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		pairs = append(pairs, escape.Replace(name+"="+all[name]))
+	}
+	return strings.Join(pairs, ",")
+}
+
 // formatValue is what parseValue reads back.
 func formatValue(v reflect.Value) string {
 	switch x := v.Interface().(type) {
@@ -129,6 +177,8 @@ func formatValue(v reflect.Value) string {
 			pairs = append(pairs, name+"="+formatDuration(x[name]))
 		}
 		return strings.Join(pairs, ",")
+	case map[string]string:
+		return formatStrings(x)
 	default:
 		return fmt.Sprint(x)
 	}

@@ -3,11 +3,14 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -62,6 +65,7 @@ type Observer interface {
 type Service struct {
 	cfg       Config
 	functions *udf.Registry
+	opened    []*udf.Instance
 	guards    map[string]*invoke.Guard
 	limiter   *admission.Limiter
 	answers   *idempotency.Store[Answer]
@@ -71,8 +75,9 @@ type Service struct {
 	replayed  atomic.Int64
 }
 
-// New returns a service for the registered functions.
-func New(cfg Config, functions *udf.Registry, obs Observer) (*Service, error) {
+// New returns a service for the registered functions. It opens each of them, with the parameters that they declare by
+// udf.Parameter; Close closes them.
+func New(cfg Config, functions *udf.Registry, parameters map[string]string, obs Observer) (_ *Service, err error) {
 	if err := functions.Err(); err != nil {
 		return nil, fmt.Errorf("registered functions: %w", err)
 	}
@@ -83,8 +88,13 @@ func New(cfg Config, functions *udf.Registry, obs Observer) (*Service, error) {
 		cfg: cfg, functions: functions, guards: map[string]*invoke.Guard{}, limiter: admission.New(cfg.Admission),
 		answers: idempotency.New(cfg.Idempotency, sizeOf), obs: obs,
 	}
-	for _, f := range functions.Functions() {
-		s.guards[f.Describe().Name] = invoke.New(f, cfg.Quarantine, obs.Quarantined)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := s.open(parameters); err != nil {
+		return nil, err
 	}
 	if _, ok := s.guards[cfg.DefaultFunction]; cfg.DefaultFunction != "" && !ok {
 		return nil, fmt.Errorf("default_function: %w", s.unknown(cfg.DefaultFunction))
@@ -95,6 +105,41 @@ func New(cfg Config, functions *udf.Registry, obs Observer) (*Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// open opens all functions. A parameter that none of them declares is a mistake in the configuration.
+func (s *Service) open(parameters map[string]string) error {
+	declared := map[string]bool{}
+	for _, f := range s.functions.Functions() {
+		for _, p := range f.Describe().Parameters {
+			declared[p.Name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		if !declared[name] {
+			return fmt.Errorf("functions.parameters.%s: no function declares a parameter of that name; there are: %s", name,
+				cmp.Or(strings.Join(slices.Sorted(maps.Keys(declared)), ", "), "none"))
+		}
+	}
+	for _, f := range s.functions.Functions() {
+		instance, err := f.Open(context.Background(), udf.Job{Parameters: parameters, Parallelism: 1})
+		if err != nil {
+			return err
+		}
+		s.opened = append(s.opened, instance)
+		s.guards[f.Describe().Name] = invoke.New(instance, s.cfg.Quarantine, s.obs.Quarantined)
+	}
+	return nil
+}
+
+// Close closes what the functions opened, the last one first. Calls that come later fail; those that still run, though
+// their deadline has passed, are the function's own affair.
+func (s *Service) Close() error {
+	var errs []error
+	for _, instance := range slices.Backward(s.opened) {
+		errs = append(errs, instance.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func sizeOf(o idempotency.Outcome[Answer]) int64 {

@@ -67,7 +67,7 @@ func newService(t *testing.T, change func(*evaluate.Config)) (*evaluate.Service,
 		change(&cfg)
 	}
 	obs := &recorder{}
-	s, err := evaluate.New(cfg, r, obs)
+	s, err := evaluate.New(cfg, r, nil, obs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	} {
 		cfg := evaluate.DefaultConfig()
 		change(&cfg)
-		if _, err := evaluate.New(cfg, r, &recorder{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := evaluate.New(cfg, r, nil, &recorder{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -240,7 +240,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 func BenchmarkEvaluate(b *testing.B) {
 	r := udf.NewRegistry()
 	udf.Raw(r, "fraud", func(context.Context, []byte) ([]byte, error) { return []byte(`{}`), nil })
-	s, err := evaluate.New(evaluate.DefaultConfig(), r, &recorder{})
+	s, err := evaluate.New(evaluate.DefaultConfig(), r, nil, &recorder{})
 	if err != nil {
 		b.Fatal(err)
 	}

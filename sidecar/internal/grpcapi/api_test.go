@@ -55,7 +55,7 @@ func serve(t *testing.T) (*grpc.ClientConn, *grpcapi.API) {
 	}, udf.Doc("does as told"))
 	cfg := evaluate.DefaultConfig()
 	cfg.Batch.MaxItems = 3
-	service, err := evaluate.New(cfg, registry, silent{})
+	service, err := evaluate.New(cfg, registry, nil, silent{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func newFixture(t testing.TB) *fixture {
 	}
 	cfg := evaluate.DefaultConfig()
 	cfg.Batch.MaxItems = 3
-	domain, err := evaluate.New(cfg, registry, metrics)
+	domain, err := evaluate.New(cfg, registry, nil, metrics)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,9 +105,10 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.service, err = evaluate.New(c.Evaluate, registry, s.metrics); err != nil {
+	if s.service, err = evaluate.New(c.Evaluate, registry, c.Functions.Parameters, s.metrics); err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
+	s.onDown(s.service.Close) // after the listeners: no call comes any more
 	return s.listen(registry)
 }
 

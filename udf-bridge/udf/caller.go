@@ -1,0 +1,206 @@
+package udf
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+)
+
+// Op is what a call of [Caller.Call] does.
+type Op int32
+
+// The operations. A SCALAR, TABLE, RAW or JSON function has OpEval, an AGGREGATE the others.
+const (
+	OpEval Op = iota
+	OpAccumulate
+	OpRetract
+	OpMerge
+	OpResult
+	numOps = iota
+)
+
+// Caller calls an opened function with the row codec, as the TaskManager does. It holds the memory of one call and is
+// not safe for concurrent use; an instance may have many.
+type Caller struct {
+	instance *Instance
+	fn       *Function
+	body     body
+	ctx      *callContext
+	row      int
+
+	fixedArgs []column
+	fixedOut  column
+	strict    uint64 // arguments that cannot be NULL
+
+	in, out, acc *rowPlanner
+	fingerprint  [fingerprintSize]byte
+	source       source
+	sink         sink
+	stopped      error // why a table function was ended
+	emits        int   // rows that it emitted
+}
+
+// Caller returns a new caller of the function. It needs no closing.
+func (i *Instance) Caller() *Caller {
+	c := &Caller{instance: i, fn: i.fn}
+	c.ctx = &callContext{parent: context.Background(), instance: i, timeout: i.timeout}
+	if i.fn.newBody == nil {
+		return c
+	}
+	c.body = i.fn.newBody()
+	if c.body.sink != nil {
+		*c.body.sink = c.emitted
+	}
+	d := i.fn.desc
+	c.in, c.out, c.acc, c.fingerprint = i.fn.inRow, i.fn.outRow, i.fn.accRow, i.fn.fingerprint
+	if d.Fixed() {
+		c.fixedArgs, c.fixedOut = c.in.columns, c.out.columns[0]
+		for i, a := range d.Arguments {
+			if !a.Nullable {
+				c.strict |= 1 << i
+			}
+		}
+	}
+	return c
+}
+
+// Row is the index of the row that the last call was at, from 0: the one whose error it returned, or at which it
+// panicked.
+func (c *Caller) Row() int { return c.row }
+
+// Fixed calls a function whose description is Fixed, without a buffer and without allocating. Bit i of nulls says that
+// argument i is NULL. Values are as in the slots of the row codec: integers with their sign extended, booleans 0 or 1,
+// FLOAT and DOUBLE their bits, DATE days, TIME milliseconds, intervals months or milliseconds.
+func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64) (value int64, null bool, err error) {
+	if c.instance.broken.Load() != nil {
+		return 0, false, c.instance.err()
+	}
+	if nulls&c.strict != 0 {
+		if c.fn.desc.NullOnNull {
+			return 0, true, nil
+		}
+		return 0, false, c.notNull(nulls)
+	}
+	for i := range c.fixedArgs {
+		col := &c.fixedArgs[i]
+		p := unsafe.Add(c.body.in, col.offset)
+		if col.null.kind != notNullable {
+			if nulls>>i&1 != 0 {
+				col.null.setNull(p)
+				continue
+			}
+			p = col.null.enter(p)
+		}
+		raw := uint64(args[i])
+		if col.cell.op == opFloat32 {
+			raw = uint64(uint32(raw)) // Java extends the sign of the bits
+		}
+		if err := col.cell.load(p, raw); err != nil {
+			return 0, false, inputError(atField(col.name, err))
+		}
+	}
+	c.begin(ctx)
+	err = c.body.call(c.ctx)
+	if c.ctx.asked.Load() != nil {
+		err = c.end(err)
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	p := c.body.out
+	if c.fixedOut.null.kind != notNullable {
+		if p = c.fixedOut.null.value(p); p == nil {
+			return 0, true, nil
+		}
+	}
+	raw, err := c.fixedOut.cell.store(p)
+	if err != nil {
+		return 0, false, resultError(atField("result", err))
+	}
+	return int64(raw), false, nil
+}
+
+// notNull names the argument that is NULL.
+func (c *Caller) notNull(nulls uint64) error {
+	for i, a := range c.fn.desc.Arguments {
+		if !a.Nullable && nulls>>i&1 != 0 {
+			return inputError(atField(a.Name, errNotNull))
+		}
+	}
+	return nil
+}
+
+// begin makes the context of a call. That of the last one is used again if nobody asked it for anything.
+func (c *Caller) begin(ctx context.Context) {
+	if c.ctx.asked.Load() != nil || !sameContext(c.ctx.parent, ctx) {
+		if asked := c.ctx.asked.Load(); asked != nil {
+			asked.end(errCallEnded) // the last call panicked
+		}
+		c.ctx = &callContext{parent: ctx, instance: c.instance, timeout: c.instance.timeout}
+	}
+}
+
+// end waits for the goroutines of a call whose context was asked.
+func (c *Caller) end(err error) error { return c.ctx.asked.Load().finish(err) }
+
+// sameContext compares without the panic of ==, which contexts of uncomparable types would cause.
+func sameContext(a, b context.Context) bool {
+	return *(*[2]unsafe.Pointer)(unsafe.Pointer(&a)) == *(*[2]unsafe.Pointer)(unsafe.Pointer(&b))
+}
+
+// Call does one operation. What in and the result hold depends on it:
+//
+//   - OpEval of SCALAR: a message of rows of arguments; as many rows of results.
+//   - OpEval of TABLE: a message of rows of arguments; all rows that were emitted.
+//   - OpEval of RAW and JSON: the bytes themselves.
+//   - OpAccumulate, OpRetract: u32 length of the accumulator, accumulator, a message of one row; the new accumulator.
+//   - OpMerge: u32 count, count times u32 length and accumulator; the sum.
+//   - OpResult: the accumulator; a message of one row.
+//
+// An empty accumulator has seen no rows. The result is appended to dst[:0]; if it does not fit, it is new memory, and
+// dst is to be ignored. Nothing of in is kept. The error is an [*InputError] if in does not fit the function, a
+// [*ResultError] if the result is no value of its SQL type, or the function's own. A panic passes through; the Caller can
+// still be used.
+func (c *Caller) Call(ctx context.Context, op Op, in, dst []byte) ([]byte, error) {
+	c.row = 0
+	if err := c.instance.err(); err != nil {
+		return nil, err
+	}
+	c.begin(ctx)
+	result, err := c.dispatch(op, in, dst[:0])
+	if c.ctx.asked.Load() != nil {
+		err = c.end(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if limit := c.instance.maxResult; limit > 0 && int64(len(result)) > limit {
+		return nil, &ResultError{Message: tooLarge(limit)}
+	}
+	return result, nil
+}
+
+func tooLarge(limit int64) string {
+	return fmt.Sprintf("is larger than %d bytes; return less, or raise drey.udf.max-result-bytes", limit)
+}
+
+func (c *Caller) dispatch(op Op, in, dst []byte) ([]byte, error) {
+	switch kind := c.fn.desc.Kind; {
+	case kind == KindAggregate && op > OpEval && op < numOps:
+		if c.body.ops[op] == nil {
+			return nil, fmt.Errorf("%s has no %s: give its udf.Aggregation one", c.fn.desc.Name, opNames[op])
+		}
+		return c.aggregate(op, in, dst)
+	case kind == KindAggregate || op != OpEval:
+		return nil, fmt.Errorf("operation %d is none of a function of kind %s", op, kind)
+	case c.fn.bytes != nil:
+		result, err := c.fn.bytes(c.ctx, in)
+		return append(dst, result...), err
+	case kind == KindTable:
+		return c.tables(in, dst)
+	default:
+		return c.rows(in, dst)
+	}
+}
+
+var opNames = [numOps]string{"Eval", "Accumulate", "Retract", "Merge", "Result"}

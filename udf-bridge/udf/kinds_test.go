@@ -1,0 +1,507 @@
+package udf_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/drey-flink/drey/udf-bridge/udf"
+)
+
+// eval calls an opened function with rows and returns its rows.
+func eval[In, Out any](c *udf.Caller, rows ...In) ([]Out, error) {
+	in, err := udf.EncodeRows(rows...)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.Call(context.Background(), udf.OpEval, in, nil)
+	if err != nil {
+		return nil, err
+	}
+	return udf.DecodeRows[Out](out)
+}
+
+type word struct {
+	Text string
+	At   int32
+}
+
+func words(_ context.Context, text string, emit func(word)) error {
+	for i, w := range strings.Fields(text) {
+		if w == "stop" {
+			return errors.New("told to stop")
+		}
+		emit(word{w, int32(i)})
+	}
+	return nil
+}
+
+func TestTable(t *testing.T) {
+	f := one(t, func(r *udf.Registry) { udf.Table(r, "words", words, udf.Args("text")) })
+	if got := f.Describe().Signature(); got != "words(text STRING NOT NULL) -> ROW<`text` STRING NOT NULL, `at` INT NOT NULL> NOT NULL" {
+		t.Error(got)
+	}
+	c := open(t, f)
+	got, err := eval[string, word](c, "a b", "", "c")
+	if want := []word{{"a", 0}, {"b", 1}, {"c", 0}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := eval[string, word](c, "a", "b stop"); err == nil || err.Error() != "told to stop" || c.Row() != 1 {
+		t.Errorf("got %v at row %d", err, c.Row())
+	}
+	if got, err := f.CallJSON(context.Background(), []byte(`"a b"`)); err != nil || string(got) != `{"value":[{"text":"a","at":0},{"text":"b","at":1}]}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if got, err := f.CallJSON(context.Background(), []byte(`""`)); err != nil || string(got) != `{"value":[]}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// TestEmitEndsTheFunction: without a limit these functions would never return.
+func TestEmitEndsTheFunction(t *testing.T) {
+	cleaned := 0
+	f := one(t, func(r *udf.Registry) {
+		udf.Table(r, "f", func(_ context.Context, bad bool, emit func(string)) error {
+			defer func() { cleaned++ }()
+			for {
+				if emit("0123456789"); bad {
+					emit("\xff")
+				}
+			}
+		})
+	})
+	c := open(t, f, udf.MaxResultBytes(1000))
+	var result *udf.ResultError
+	if _, err := eval[bool, string](c, false); !errors.As(err, &result) || err.Error() != "the result is larger than 1000 bytes; return less, or raise drey.udf.max-result-bytes" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := eval[bool, string](c, true); !errors.As(err, &result) || !strings.Contains(err.Error(), "not valid UTF-8") {
+		t.Errorf("got %v", err)
+	}
+	instance, err := f.Open(context.Background(), udf.Job{}, udf.MaxResultBytes(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := instance.CallJSON(context.Background(), []byte("false")); !errors.As(err, &result) || !strings.Contains(err.Error(), "larger than 1000 bytes") {
+		t.Errorf("JSON: got %v", err)
+	}
+	if _, err := instance.CallJSON(context.Background(), []byte("true")); err == nil || !strings.Contains(err.Error(), "not valid UTF-8") {
+		t.Errorf("JSON: got %v", err)
+	}
+	if cleaned != 4 {
+		t.Errorf("deferred functions ran %d times", cleaned)
+	}
+}
+
+// TestPanicPassesThrough: the caller decides what a panic costs; the Caller can be used again.
+func TestPanicPassesThrough(t *testing.T) {
+	c := open(t, one(t, func(r *udf.Registry) {
+		udf.Table(r, "f", func(_ context.Context, n int64, emit func(int64)) error {
+			emit(n)
+			if n == 7 {
+				panic("seven")
+			}
+			return nil
+		})
+	}))
+	func() {
+		defer func() {
+			if value := recover(); value != "seven" || c.Row() != 1 {
+				t.Errorf("recovered %v at row %d", value, c.Row())
+			}
+		}()
+		_, _ = eval[int64, int64](c, 1, 7, 2)
+	}()
+	if got, err := eval[int64, int64](c, 1, 2); err != nil || !slices.Equal(got, []int64{1, 2}) {
+		t.Errorf("after a panic: %v, %v", got, err)
+	}
+}
+
+func TestScalarOfManyRows(t *testing.T) {
+	c := open(t, one(t, func(r *udf.Registry) {
+		udf.Scalar(r, "f", func(_ context.Context, n int64) (*string, error) {
+			switch n {
+			case 0:
+				return nil, nil
+			case 3:
+				return nil, errors.New("three")
+			}
+			text := fmt.Sprint(n)
+			return &text, nil
+		})
+	}))
+	got, err := eval[int64, *string](c, 1, 0, 2)
+	if err != nil || len(got) != 3 || *got[0] != "1" || got[1] != nil || *got[2] != "2" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := eval[int64, *string](c, 1, 2, 3); err == nil || err.Error() != "three" || c.Row() != 2 {
+		t.Errorf("got %v at row %d", err, c.Row())
+	}
+	if got, err := eval[int64, *string](c); err != nil || len(got) != 0 {
+		t.Errorf("no rows: %v, %v", got, err)
+	}
+	// The result is in the given memory if it fits, and outside of it if it does not.
+	in, err := udf.EncodeRows[int64](1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large, small := make([]byte, 3, 1000), make([]byte, 0, 10)
+	a, errA := c.Call(context.Background(), udf.OpEval, in, large)
+	b, errB := c.Call(context.Background(), udf.OpEval, in, small)
+	if errA != nil || errB != nil || &a[0] != &large[0] || &b[0] == &small[:1][0] || string(a) != string(b) {
+		t.Errorf("%v, %v", errA, errB)
+	}
+	if _, err := open(t, one(t, func(r *udf.Registry) { udf.Scalar(r, "f", plusOne) }), udf.MaxResultBytes(10)).Call(context.Background(), udf.OpEval, in, nil); err == nil || !strings.Contains(err.Error(), "larger than 10 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRawAndJSONByBytes(t *testing.T) {
+	type order struct {
+		Amount float64 `json:"amount"`
+		Note   string  `json:"note,omitempty"`
+	}
+	r := udf.NewRegistry()
+	udf.Raw(r, "raw", func(_ context.Context, b []byte) ([]byte, error) { return b[:len(b)/2], nil })
+	udf.JSON(r, "double", func(_ context.Context, o order) (order, error) {
+		o.Amount *= 2
+		return o, nil
+	}, udf.NullOnNull(), udf.Args("document"))
+	udf.JSON(r, "bad", func(context.Context, any) (func(), error) { return nil, nil })
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	call := func(name, in string) (string, error) {
+		f, _ := r.Lookup(name)
+		out, err := open(t, f).Call(context.Background(), udf.OpEval, []byte(in), nil)
+		return string(out), err
+	}
+	if got, err := call("raw", "abcd"); got != "ab" || err != nil {
+		t.Errorf("raw: %q, %v", got, err)
+	}
+	if got, err := call("double", ` {"amount":1.5,"note":"<ü>","more":[]} `); got != `{"amount":3,"note":"\u003cü\u003e"}` || err != nil {
+		t.Errorf("double: %q, %v", got, err)
+	}
+	var input *udf.InputError
+	for _, text := range []string{`{"amount":"1"}`, `{`, ``, `{"amount":01}`} {
+		if got, err := call("double", text); !errors.As(err, &input) {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	var result *udf.ResultError
+	if _, err := call("bad", `1`); !errors.As(err, &result) {
+		t.Errorf("bad: %v", err)
+	}
+	f, _ := r.Lookup("double")
+	if got := f.Describe().Signature(); got != "double(document STRING NOT NULL) -> STRING NOT NULL RETURNS NULL ON NULL INPUT" {
+		t.Error(got)
+	}
+	for in, want := range map[string]string{`{"amount":1}`: `{"amount":2}`, `null`: `{"value":null}`} {
+		if got, err := f.CallJSON(context.Background(), []byte(in)); string(got) != want || err != nil {
+			t.Errorf("%s: %s, %v", in, got, err)
+		}
+	}
+}
+
+func TestNullOnNull(t *testing.T) {
+	type in struct {
+		A int64
+		B udf.Null[int64]
+	}
+	f := one(t, func(r *udf.Registry) {
+		udf.Scalar(r, "f", func(_ context.Context, x in) (int64, error) { return x.A + x.B.Or(100), nil }, udf.NullOnNull())
+	})
+	c := open(t, f)
+	for _, tc := range []struct {
+		nulls uint64
+		value int64
+		null  bool
+	}{{0, 3, false}, {1, 0, true}, {2, 101, false}, {3, 0, true}} {
+		if value, null, err := c.Fixed(context.Background(), tc.nulls, &[4]int64{1, 2}); value != tc.value || null != tc.null || err != nil {
+			t.Errorf("nulls %b: %d, %v, %v", tc.nulls, value, null, err)
+		}
+	}
+	for event, want := range map[string]string{
+		`{"a":1,"b":2}`: `{"value":3}`, `{"a":1}`: `{"value":101}`, `{"a":null,"b":2}`: `{"value":null}`, `{}`: `{"value":null}`,
+		`{"a":"x"}`: "a: is a string, the function takes BIGINT", `{"a":null,"b":"x"}`: "b: is a string, the function takes BIGINT",
+	} {
+		got, err := f.CallJSON(context.Background(), []byte(event))
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if string(got) != want {
+			t.Errorf("%s: %s, want %s", event, got, want)
+		}
+	}
+	nested := one(t, func(r *udf.Registry) {
+		udf.Scalar(r, "f", func(_ context.Context, x struct{ In *in }) (int64, error) { return x.In.A, nil }, udf.NullOnNull())
+	})
+	if _, err := nested.CallJSON(context.Background(), []byte(`{"in":{}}`)); err == nil || err.Error() != "in.a: is missing, the function takes BIGINT NOT NULL" {
+		t.Errorf("what is within an argument is not an argument: %v", err)
+	}
+	table := one(t, func(r *udf.Registry) { udf.Table(r, "f", words, udf.NullOnNull()) })
+	if got, err := table.CallJSON(context.Background(), []byte("null")); string(got) != `{"value":[]}` || err != nil {
+		t.Errorf("table: %s, %v", got, err)
+	}
+}
+
+// sumAcc has a map, so that a new accumulator must have it made.
+type sumAcc struct {
+	Sum    int64
+	Counts map[string]int64
+	Inner  struct{ Seen map[int64]bool }
+}
+
+type sumIn struct {
+	Key string
+	N   int64
+}
+
+type sumOut struct {
+	Sum  int64
+	Keys []string
+}
+
+var sums = udf.Aggregation[sumIn, sumAcc, *sumOut]{
+	Accumulate: func(_ context.Context, acc *sumAcc, in sumIn) error {
+		if in.Key == "bad" {
+			return errors.New("told to fail")
+		}
+		acc.Sum += in.N
+		acc.Counts[in.Key]++
+		acc.Inner.Seen[in.N] = true
+		return nil
+	},
+	Retract: func(_ context.Context, acc *sumAcc, in sumIn) error {
+		acc.Sum -= in.N
+		if acc.Counts[in.Key]--; acc.Counts[in.Key] == 0 {
+			delete(acc.Counts, in.Key)
+		}
+		return nil
+	},
+	Merge: func(_ context.Context, acc *sumAcc, other sumAcc) error {
+		acc.Sum += other.Sum
+		for key, n := range other.Counts {
+			acc.Counts[key] += n
+		}
+		return nil
+	},
+	Result: func(_ context.Context, acc sumAcc) (*sumOut, error) {
+		if len(acc.Counts) == 0 {
+			return nil, nil
+		}
+		out := &sumOut{Sum: acc.Sum}
+		for key := range acc.Counts {
+			out.Keys = append(out.Keys, key)
+		}
+		slices.Sort(out.Keys)
+		return out, nil
+	},
+}
+
+func sized(parts ...[]byte) []byte {
+	var all []byte
+	for _, p := range parts {
+		all = append(binary.LittleEndian.AppendUint32(all, uint32(len(p))), p...)
+	}
+	return all
+}
+
+// group is an accumulator as Flink keeps it, with the calls that change it.
+type group struct {
+	t   testing.TB
+	c   *udf.Caller
+	acc []byte
+}
+
+func (g *group) update(op udf.Op, in sumIn) error {
+	row, err := udf.EncodeRows(in)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	acc, err := g.c.Call(context.Background(), op, append(sized(g.acc), row...), nil)
+	if err == nil {
+		g.acc = acc
+	}
+	return err
+}
+
+func (g *group) merge(others ...[]byte) error {
+	acc, err := g.c.Call(context.Background(), udf.OpMerge, append(binary.LittleEndian.AppendUint32(nil, uint32(len(others)+1)), sized(append([][]byte{g.acc}, others...)...)...), nil)
+	if err == nil {
+		g.acc = acc
+	}
+	return err
+}
+
+func (g *group) result() *sumOut {
+	out, err := g.c.Call(context.Background(), udf.OpResult, g.acc, nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	rows, err := udf.DecodeRows[*sumOut](out)
+	if err != nil || len(rows) != 1 {
+		g.t.Fatal(rows, err)
+	}
+	return rows[0]
+}
+
+func TestAggregate(t *testing.T) {
+	f := one(t, func(r *udf.Registry) { udf.Aggregate(r, "sums", sums) })
+	d := f.Describe()
+	if !d.Retract || !d.Merge || d.Kind != udf.KindAggregate || d.Fixed() {
+		t.Errorf("%+v", d)
+	}
+	g := &group{t: t, c: open(t, f)}
+	if got := g.result(); got != nil {
+		t.Errorf("of no rows: %v", got)
+	}
+	for i, key := range []string{"a", "b", "a"} {
+		if err := g.update(udf.OpAccumulate, sumIn{key, int64(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := g.result(); !reflect.DeepEqual(got, &sumOut{3, []string{"a", "b"}}) {
+		t.Errorf("got %v", got)
+	}
+	if err := g.update(udf.OpRetract, sumIn{"b", 1}); err != nil {
+		t.Fatal(err)
+	}
+	other := &group{t: t, c: g.c}
+	if err := other.update(udf.OpAccumulate, sumIn{"c", 10}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.merge(other.acc, nil, other.acc); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.result(); !reflect.DeepEqual(got, &sumOut{22, []string{"a", "c"}}) {
+		t.Errorf("got %v", got)
+	}
+	before := string(g.acc)
+	if err := g.update(udf.OpAccumulate, sumIn{"bad", 0}); err == nil || err.Error() != "told to fail" || string(g.acc) != before {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.CallJSON(context.Background(), []byte(`{}`)); err == nil || !strings.Contains(err.Error(), "is an AGGREGATE") {
+		t.Errorf("JSON: %v", err)
+	}
+	if _, err := g.c.Call(context.Background(), udf.OpEval, nil, nil); err == nil {
+		t.Error("an aggregate has no OpEval")
+	}
+}
+
+// TestAccumulatorOfAnotherBuild: state that this build did not write is refused, never misread.
+func TestAccumulatorOfAnotherBuild(t *testing.T) {
+	type other struct {
+		Sum    int64
+		Counts map[string]int32
+	}
+	old := one(t, func(r *udf.Registry) {
+		udf.Aggregate(r, "sums", udf.Aggregation[sumIn, other, int64]{
+			Accumulate: func(_ context.Context, acc *other, in sumIn) error { acc.Sum += in.N; return nil },
+			Result:     func(_ context.Context, acc other) (int64, error) { return acc.Sum, nil },
+		})
+	})
+	was := &group{t: t, c: open(t, old)}
+	if err := was.update(udf.OpAccumulate, sumIn{"a", 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := was.update(udf.OpRetract, sumIn{"a", 1}); err == nil || err.Error() != "sums has no Retract: give its udf.Aggregation one" {
+		t.Errorf("retract: %v", err)
+	}
+	g := &group{t: t, c: open(t, one(t, func(r *udf.Registry) { udf.Aggregate(r, "sums", sums) })), acc: was.acc}
+	err := g.update(udf.OpAccumulate, sumIn{"a", 1})
+	if err == nil || !strings.Contains(err.Error(), "the accumulator of sums in Flink's state is not one of this build, whose accumulator is ROW<`sum` BIGINT NOT NULL") ||
+		!strings.Contains(err.Error(), "take the build that wrote it") {
+		t.Errorf("got %v", err)
+	}
+	for cut := 1; cut < len(was.acc); cut++ {
+		was2 := &group{t: t, c: was.c, acc: was.acc[:cut]}
+		if err := was2.update(udf.OpAccumulate, sumIn{"a", 1}); err == nil {
+			t.Errorf("an accumulator of %d of its %d bytes is accepted", cut, len(was.acc))
+		}
+	}
+}
+
+// TestAggregateIsConsistent: however rows are split into groups, taken out again and merged, the result is that of the
+// rows that are left.
+func TestAggregateIsConsistent(t *testing.T) {
+	c := open(t, one(t, func(r *udf.Registry) { udf.Aggregate(r, "sums", sums) }))
+	rapid.Check(t, func(rt *rapid.T) {
+		rows := rapid.SliceOf(rapid.Custom(func(rt *rapid.T) sumIn {
+			return sumIn{rapid.SampledFrom([]string{"", "a", "b", "ü"}).Draw(rt, "key"), rapid.Int64Range(-9, 9).Draw(rt, "n")}
+		})).Draw(rt, "rows")
+		kept := rapid.SliceOfN(rapid.Bool(), len(rows), len(rows)).Draw(rt, "kept")
+		groups := make([]*group, rapid.IntRange(1, 4).Draw(rt, "groups"))
+		for i := range groups {
+			groups[i] = &group{t: t, c: c}
+		}
+		want := map[string]bool{}
+		sum := int64(0)
+		for i, row := range rows {
+			g := groups[rapid.IntRange(0, len(groups)-1).Draw(rt, "group")]
+			if err := g.update(udf.OpAccumulate, row); err != nil {
+				rt.Fatal(err)
+			}
+			if !kept[i] {
+				if err := g.update(udf.OpRetract, row); err != nil {
+					rt.Fatal(err)
+				}
+				continue
+			}
+			want[row.Key] = true
+			sum += row.N
+		}
+		var others [][]byte
+		for _, g := range groups[1:] {
+			others = append(others, g.acc)
+		}
+		if err := groups[0].merge(others...); err != nil {
+			rt.Fatal(err)
+		}
+		got := groups[0].result()
+		if len(want) == 0 {
+			if got != nil {
+				rt.Fatalf("got %v of no rows", got)
+			}
+			return
+		}
+		if got == nil || got.Sum != sum || len(got.Keys) != len(want) {
+			rt.Fatalf("got %v, want %d of %v", got, sum, want)
+		}
+	})
+}
+
+// FuzzAggregate asserts that hostile bytes of state never panic.
+func FuzzAggregate(f *testing.F) {
+	r := udf.NewRegistry()
+	udf.Aggregate(r, "sums", sums)
+	instance, err := r.Functions()[0].Open(context.Background(), udf.Job{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	g := &group{t: f, c: instance.Caller()}
+	if err := g.update(udf.OpAccumulate, sumIn{"a", 1}); err != nil {
+		f.Fatal(err)
+	}
+	row, err := udf.EncodeRows(sumIn{"b", 2})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(int32(udf.OpAccumulate), append(sized(g.acc), row...))
+	f.Add(int32(udf.OpRetract), append(sized(nil), row...))
+	f.Add(int32(udf.OpMerge), append([]byte{2, 0, 0, 0}, sized(g.acc, g.acc)...))
+	f.Add(int32(udf.OpResult), g.acc)
+	f.Fuzz(func(t *testing.T, op int32, in []byte) {
+		_, err := g.c.Call(context.Background(), udf.Op(op), in, nil)
+		if out, again := g.c.Call(context.Background(), udf.OpResult, g.acc, nil); again != nil || len(out) == 0 {
+			t.Errorf("after %v: %v", err, again)
+		}
+	})
+}
