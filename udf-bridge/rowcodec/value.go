@@ -86,9 +86,15 @@ func scalar(t *Type, value any) (lo, hi uint64, err error) {
 		return 0, 0, mismatch(t, value)
 	case Float:
 		f, err := number(t, value, 32)
+		if math.IsNaN(f) {
+			return 0x7fc00000, 0, err
+		}
 		return uint64(math.Float32bits(float32(f))), 0, err
 	case Double:
 		f, err := number(t, value, 64)
+		if math.IsNaN(f) {
+			return 0x7ff8000000000000, 0, err
+		}
 		return math.Float64bits(f), 0, err
 	case Decimal:
 		return decimal(t, value)

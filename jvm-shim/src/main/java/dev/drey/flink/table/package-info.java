@@ -1,0 +1,2 @@
+/** Go functions in SQL: the module {@code go}. */
+package dev.drey.flink.table;

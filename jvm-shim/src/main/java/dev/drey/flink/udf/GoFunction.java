@@ -1,0 +1,138 @@
+package dev.drey.flink.udf;
+
+import dev.drey.flink.udf.GoRuntime.Encoding;
+import dev.drey.flink.udf.codec.BytesWriter;
+import dev.drey.flink.udf.codec.RowReader;
+import dev.drey.flink.udf.codec.RowWriter;
+import dev.drey.flink.udf.library.GoCall;
+import dev.drey.flink.udf.manifest.BuildManifest;
+import dev.drey.flink.udf.manifest.Column;
+import dev.drey.flink.udf.manifest.FunctionKind;
+import dev.drey.flink.udf.manifest.FunctionManifest;
+import dev.drey.flink.udf.manifest.ManifestException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.functions.FunctionContext;
+import org.apache.flink.table.types.inference.TypeInference;
+import org.apache.flink.table.types.logical.LogicalType;
+
+/**
+ * Names a Go function in a build. It finds the manifest beside the class that extends a base class,
+ * which is all that the planner needs, and opens the function on a TaskManager.
+ */
+final class GoFunction implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final String build;
+    private final String name;
+
+    private transient FunctionManifest manifest;
+
+    GoFunction(String build, String name) {
+        this.build = build;
+        this.name = name;
+    }
+
+    /** What the manifest says. */
+    FunctionManifest manifest(ClassLoader loader) {
+        if (manifest == null) {
+            try {
+                manifest = BuildManifest.load(loader, build).functions().get(name);
+            } catch (ManifestException e) {
+                throw new ValidationException(e.getMessage(), e);
+            }
+            if (manifest == null) {
+                throw new ValidationException(
+                        "build " + build + " has no Go function " + name + "; build the jar again");
+            }
+        }
+        return manifest;
+    }
+
+    /** The types of arguments and result, for the planner. */
+    TypeInference typeInference(ClassLoader loader) {
+        return GoTypeInference.of(manifest(loader));
+    }
+
+    /** Opens a {@code udf.Scalar}, {@code udf.JSON} or {@code udf.Raw}. */
+    ScalarInvocation openScalar(ClassLoader loader, FunctionContext context) {
+        FunctionManifest f = manifest(loader);
+        GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
+        try {
+            CallMetrics metrics = GoRuntime.metrics(f, context);
+            boolean[] skip = skipOnNull(f);
+            if (f.kind() == FunctionKind.RAW || f.kind() == FunctionKind.JSON) {
+                Arguments.OfBytes bytes = new Arguments.OfBytes(new BytesWriter(go::input), skip);
+                return new ScalarInvocation.OfBytes(
+                        go, metrics, bytes, f.kind() == FunctionKind.JSON);
+            }
+            if (FixedTypes.all(f)) {
+                return new ScalarInvocation.OfFixed(
+                        go, metrics, new Arguments.OfFixed(skip), f.result().getTypeRoot());
+            }
+            return new ScalarInvocation.OfRow(
+                    go, metrics, row(f, go, skip), RowReader.ofResults(f.result()));
+        } catch (RuntimeException | Error e) {
+            go.close();
+            throw e;
+        }
+    }
+
+    /** Opens a {@code udf.Table}. */
+    TableInvocation openTable(ClassLoader loader, FunctionContext context) {
+        FunctionManifest f = manifest(loader);
+        GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
+        try {
+            return new TableInvocation(
+                    go,
+                    GoRuntime.metrics(f, context),
+                    row(f, go, skipOnNull(f)),
+                    RowReader.ofResults(f.result()));
+        } catch (RuntimeException | Error e) {
+            go.close();
+            throw e;
+        }
+    }
+
+    /** Opens a {@code udf.Aggregate}. */
+    AggregateInvocation openAggregate(ClassLoader loader, FunctionContext context) {
+        FunctionManifest f = manifest(loader);
+        GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
+        try {
+            return new AggregateInvocation(
+                    go,
+                    GoRuntime.metrics(f, context),
+                    row(f, go, skipOnNull(f)),
+                    new BytesWriter(go::input),
+                    RowReader.ofResults(f.result()));
+        } catch (RuntimeException | Error e) {
+            go.close();
+            throw e;
+        }
+    }
+
+    private static Arguments.OfRow row(FunctionManifest f, GoCall go, boolean[] skip) {
+        List<LogicalType> types = new ArrayList<>();
+        List<String> names = new ArrayList<>();
+        for (Column argument : f.arguments()) {
+            types.add(argument.type());
+            names.add(f.name() + ": argument " + argument.name());
+        }
+        return new Arguments.OfRow(new RowWriter(types, names, go::input), skip);
+    }
+
+    private static boolean[] skipOnNull(FunctionManifest f) {
+        boolean[] skip = new boolean[f.arguments().size()];
+        for (int i = 0; i < skip.length; i++) {
+            skip[i] = f.nullOnNull() && !f.arguments().get(i).type().isNullable();
+        }
+        return skip;
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}

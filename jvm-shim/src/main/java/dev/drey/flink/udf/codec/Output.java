@@ -1,0 +1,120 @@
+package dev.drey.flink.udf.codec;
+
+import java.nio.ByteBuffer;
+import org.apache.flink.core.memory.MemorySegment;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.binary.BinaryStringData;
+
+/**
+ * Bytes that grow at their end. Positions are absolute in {@link #buffer}, which another takes the
+ * place of when it grows: read the field anew after each {@link #reserve}.
+ */
+final class Output {
+    private final Memory memory;
+
+    /** Little-endian. */
+    ByteBuffer buffer;
+
+    private int end;
+
+    Output(Memory memory) {
+        this.memory = memory;
+    }
+
+    /** Starts over; the next byte that is reserved is the one at this position. */
+    void start(int at) {
+        buffer = memory.atLeast(at);
+        end = at;
+    }
+
+    /** The position after the last reserved byte. */
+    int end() {
+        return end;
+    }
+
+    /**
+     * Makes room at the end; what it holds is not defined.
+     *
+     * @return the position of the first byte
+     */
+    int reserve(int bytes) {
+        int at = end;
+        int next = at + bytes;
+        if (next > buffer.capacity() || next < at) {
+            grow(bytes);
+        }
+        end = next;
+        return at;
+    }
+
+    private void grow(int bytes) {
+        long next = (long) end + bytes;
+        if (bytes < 0 || next > Integer.MAX_VALUE - 8) {
+            throw new RowCodecException(
+                    "a message has more than 2 GiB; pass less to one call of the function");
+        }
+        buffer = memory.atLeast((int) next);
+    }
+
+    /** Writes a variable value: its bytes at the end, where and how many into the slot. */
+    void variable(int base, int slot, byte[] value) {
+        region(base, slot, bytes(value));
+    }
+
+    /** Writes a STRING; see {@link #bytes(StringData)}. */
+    void variable(int base, int slot, StringData value) {
+        region(base, slot, bytes(value));
+    }
+
+    /** Writes bytes at the end; returns where they start. */
+    int bytes(byte[] value) {
+        int at = reserve(value.length);
+        ByteBuffer b = buffer;
+        b.position(at);
+        b.put(value, 0, value.length);
+        return at;
+    }
+
+    /** Writes a STRING as it is inside Flink: UTF-8 is copied, never made a Java string. */
+    int bytes(StringData value) {
+        if (!(value instanceof BinaryStringData)) {
+            return bytes(value.toBytes());
+        }
+        BinaryStringData string = (BinaryStringData) value;
+        string.ensureMaterialized();
+        int length = string.getSizeInBytes();
+        int at = reserve(length);
+        copy(string.getSegments(), string.getOffset(), length, at);
+        return at;
+    }
+
+    /** Writes where a variable value stands that began at a position and ends here. */
+    void region(int base, int slot, int at) {
+        buffer.putInt(slot, at - base);
+        buffer.putInt(slot + 4, end - at);
+    }
+
+    private void copy(MemorySegment[] segments, int offset, int length, int to) {
+        ByteBuffer b = buffer;
+        MemorySegment first = segments[0];
+        if (first.size() - offset >= length) {
+            b.position(to);
+            if (first.isOffHeap()) {
+                first.get(offset, b, length);
+            } else {
+                b.put(first.getArray(), offset, length);
+            }
+            return;
+        }
+        int segmentSize = first.size();
+        int index = offset / segmentSize;
+        int from = offset % segmentSize;
+        b.position(to);
+        for (int left = length; left > 0; index++) {
+            int n = Math.min(left, segmentSize - from);
+            segments[index].get(from, b, n);
+            left -= n;
+            from = 0;
+        }
+    }
+}

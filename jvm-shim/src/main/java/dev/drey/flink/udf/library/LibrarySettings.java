@@ -1,0 +1,170 @@
+package dev.drey.flink.udf.library;
+
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.Map;
+
+/**
+ * How Go is loaded. All but {@link #libraryDir} and {@link #maxRuntimes} is of the process: the
+ * first load of a build sets it, later ones do not change it.
+ *
+ * <p>Immutable. A number that is not set leaves Go's own default.
+ */
+public final class LibrarySettings {
+    /** Prefix of the keys that {@link #of} reads. */
+    public static final String PREFIX = "drey.udf.";
+
+    /** Go runtimes in one process that are allowed unless set otherwise. */
+    public static final int DEFAULT_MAX_RUNTIMES = 4;
+
+    private final Path libraryDir;
+    private final Path crashDir;
+    private final int maxRuntimes;
+    private final int gomaxprocs;
+    private final long memoryLimit;
+    private final String gogc;
+
+    private LibrarySettings(Builder b) {
+        this.libraryDir = b.libraryDir;
+        this.crashDir = b.crashDir;
+        this.maxRuntimes = b.maxRuntimes;
+        this.gomaxprocs = b.gomaxprocs;
+        this.memoryLimit = b.memoryLimit;
+        this.gogc = b.gogc;
+    }
+
+    /** Nothing set. */
+    public static LibrarySettings defaults() {
+        return new Builder().build();
+    }
+
+    /** A builder with nothing set. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Reads {@code drey.udf.library-dir}, {@code .crash-dir}, {@code .max-runtimes}, {@code
+     * .gomaxprocs}, {@code .memory-limit} (bytes) and {@code .gogc}; other keys are left alone.
+     *
+     * @throws IllegalArgumentException a number that is none, naming its key
+     */
+    public static LibrarySettings of(Map<String, String> options) {
+        Builder b = new Builder();
+        if (options.containsKey(PREFIX + "library-dir")) {
+            b.libraryDir(Paths.get(options.get(PREFIX + "library-dir")));
+        }
+        if (options.containsKey(PREFIX + "crash-dir")) {
+            b.crashDir(Paths.get(options.get(PREFIX + "crash-dir")));
+        }
+        if (options.containsKey(PREFIX + "max-runtimes")) {
+            b.maxRuntimes((int) number(options, "max-runtimes"));
+        }
+        if (options.containsKey(PREFIX + "gomaxprocs")) {
+            b.gomaxprocs((int) number(options, "gomaxprocs"));
+        }
+        if (options.containsKey(PREFIX + "memory-limit")) {
+            b.memoryLimit(number(options, "memory-limit"));
+        }
+        if (options.containsKey(PREFIX + "gogc")) {
+            b.gogc(options.get(PREFIX + "gogc"));
+        }
+        return b.build();
+    }
+
+    private static long number(Map<String, String> options, String key) {
+        String text = options.get(PREFIX + key);
+        try {
+            return Long.parseLong(text);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException(
+                    PREFIX + key + ": '" + text + "' is not a whole number", e);
+        }
+    }
+
+    /** Folder below which {@code drey-<uid>} with the unpacked libraries is; not null. */
+    public Path libraryDir() {
+        return libraryDir;
+    }
+
+    /** Folder for the file that a dying Go runtime writes; null: it only writes to stderr. */
+    public Path crashDir() {
+        return crashDir;
+    }
+
+    /** How many Go runtimes (builds) this process may hold. */
+    public int maxRuntimes() {
+        return maxRuntimes;
+    }
+
+    /**
+     * GOMAXPROCS; 0: Go's own. Each task thread that calls needs one, so less than the task slots
+     * makes tasks wait for each other.
+     */
+    public int gomaxprocs() {
+        return gomaxprocs;
+    }
+
+    /** Go's soft memory limit (GOMEMLIMIT) in bytes; 0: none. Each runtime has its own. */
+    public long memoryLimit() {
+        return memoryLimit;
+    }
+
+    /** GOGC in percent, or {@code off}; null: Go's own, 100. */
+    public String gogc() {
+        return gogc;
+    }
+
+    /** Sets what is not to be Go's, or Drey's, default. */
+    public static final class Builder {
+        private Path libraryDir = Paths.get(System.getProperty("java.io.tmpdir"));
+        private Path crashDir;
+        private int maxRuntimes = DEFAULT_MAX_RUNTIMES;
+        private int gomaxprocs;
+        private long memoryLimit;
+        private String gogc;
+
+        private Builder() {}
+
+        /** See {@link LibrarySettings#libraryDir}; default {@code java.io.tmpdir}. */
+        public Builder libraryDir(Path folder) {
+            this.libraryDir = folder;
+            return this;
+        }
+
+        /** See {@link LibrarySettings#crashDir}; default null. */
+        public Builder crashDir(Path folder) {
+            this.crashDir = folder;
+            return this;
+        }
+
+        /** See {@link LibrarySettings#maxRuntimes}; default 4. */
+        public Builder maxRuntimes(int limit) {
+            this.maxRuntimes = limit;
+            return this;
+        }
+
+        /** See {@link LibrarySettings#gomaxprocs}; default 0. */
+        public Builder gomaxprocs(int threads) {
+            this.gomaxprocs = threads;
+            return this;
+        }
+
+        /** See {@link LibrarySettings#memoryLimit}; default 0. */
+        public Builder memoryLimit(long bytes) {
+            this.memoryLimit = bytes;
+            return this;
+        }
+
+        /** See {@link LibrarySettings#gogc}; default null. */
+        public Builder gogc(String percent) {
+            this.gogc = percent;
+            return this;
+        }
+
+        /** The settings as they are now. */
+        public LibrarySettings build() {
+            return new LibrarySettings(this);
+        }
+    }
+}
