@@ -16,28 +16,28 @@ import (
 type odd struct {
 	Embedded
 	*Pointed
-	Number   json.Number      `json:"num"`
-	Decimal  decimal.Decimal  `json:"dec"`
-	Time     time.Time        `json:"time"`
-	Span     time.Duration    `json:"span,omitempty"`
-	Float    float64          `json:"float,string,omitempty"`
-	Flag     bool             `json:",string"`
-	Text     string           `json:"text,string"`
-	Zero     time.Time        `json:"zero,omitzero"`
-	Omitted  string           `json:"-"`
-	Dash     int              `json:"-,"`
-	HTML     string           `json:"<html>"`
-	Lower    string           `json:"case"`
-	Upper    string           `json:"CASE"`
-	Nested   *odd2            `json:"nested"`
-	Days     map[day]int      `json:"days"`
-	Iface    json.Unmarshaler `json:"iface"`
-	Array    [3]*string       `json:"array"`
-	Floats   []float32        `json:"floats"`
-	Empty    struct{}         `json:"empty"`
-	Texts    textual          `json:"texts"`
-	List     []any            `json:"list"`
-	Runes    []rune           `json:"runes"`
+	Number  json.Number      `json:"num"`
+	Decimal decimal.Decimal  `json:"dec"`
+	Time    time.Time        `json:"time"`
+	Span    time.Duration    `json:"span,omitempty"`
+	Float   float64          `json:"float,string,omitempty"`
+	Flag    bool             `json:",string"`
+	Text    string           `json:"text,string"`
+	Zero    time.Time        `json:"zero,omitzero"`
+	Omitted string           `json:"-"`
+	HTML    string           `json:"<html>"`
+	Lower   string           `json:"case"`
+	Upper   string           `json:"CASE"`
+	Nested  *odd2            `json:"nested"`
+	Days    map[day]int      `json:"days"`
+	Iface   json.Unmarshaler `json:"iface"`
+	Array   [3]*string       `json:"array"`
+	Floats  []float32        `json:"floats"`
+	Empty   struct{}         `json:"empty"`
+	Texts   textual          `json:"texts"`
+	List    []any            `json:"list"`
+	Runes   []rune           `json:"runes"`
+	//lint:ignore U1000 a field that JSON does not have is the case
 	unlisted int
 }
 

@@ -100,6 +100,7 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 		}
 	}
 	c.begin(ctx)
+	defer c.unwind()
 	err = c.body.call(c.ctx)
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)
@@ -133,15 +134,19 @@ func (c *Caller) notNull(nulls uint64) error {
 // begin makes the context of a call. That of the last one is used again if nobody asked it for anything.
 func (c *Caller) begin(ctx context.Context) {
 	if c.ctx.asked.Load() != nil || !sameContext(c.ctx.parent, ctx) {
-		if asked := c.ctx.asked.Load(); asked != nil {
-			asked.end(errCallEnded) // the last call panicked
-		}
 		c.ctx = &callContext{parent: ctx, instance: c.instance, timeout: c.instance.timeout}
 	}
 }
 
 // end waits for the goroutines of a call whose context was asked.
 func (c *Caller) end(err error) error { return c.ctx.asked.Load().finish(err) }
+
+// unwind is deferred: the goroutines of a call that panics are told to stop, and not waited for.
+func (c *Caller) unwind() {
+	if asked := c.ctx.asked.Load(); asked != nil {
+		asked.end(errCallEnded) // again, if the call has returned
+	}
+}
 
 // sameContext compares without the panic of ==, which contexts of uncomparable types would cause.
 func sameContext(a, b context.Context) bool {
@@ -167,6 +172,7 @@ func (c *Caller) Call(ctx context.Context, op Op, in, dst []byte) ([]byte, error
 		return nil, err
 	}
 	c.begin(ctx)
+	defer c.unwind()
 	result, err := c.dispatch(op, in, dst[:0])
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)

@@ -2,7 +2,6 @@ package udf
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -51,7 +50,8 @@ func (s *decodeState) decodeKey(key *plan, name string, v reflect.Value) {
 	}
 	for _, text := range [][]byte{quoted, []byte(name)} {
 		sub := decodeState{dec: jsontext.NewDecoder(bytes.NewReader(text))}
-		if err := key.decode(&sub, v); err == nil && len(sub.violations) == 0 {
+		whole := len(text) > 0 && text[0] > ' '
+		if err := key.decode(&sub, v); err == nil && len(sub.violations) == 0 && whole && sub.dec.InputOffset() == int64(len(text)) {
 			return
 		}
 	}
@@ -96,12 +96,7 @@ func encodeEntries(key, element *plan, v reflect.Value) ([]entry, error) {
 		}
 		entries = append(entries, e)
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		if len(a.key) != len(b.key) && a.key[0] != '"' && b.key[0] != '"' {
-			return cmp.Compare(len(a.key), len(b.key)) // numbers by size, as far as this is easy
-		}
-		return bytes.Compare(a.key, b.key)
-	})
+	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	return entries, nil
 }
 

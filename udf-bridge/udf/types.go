@@ -87,14 +87,6 @@ func (t Type) String() string {
 	}
 }
 
-// columns are the columns of a row that holds the field alone: those of a ROW that cannot be NULL, else the field itself.
-func (f Field) columns() []Field {
-	if f.Type.Root == RootRow && !f.Nullable {
-		return f.Type.Fields
-	}
-	return []Field{f}
-}
-
 // fixed says whether values of the type are numbers of at most 64 bits.
 func (t Type) fixed() bool {
 	switch t.Root {

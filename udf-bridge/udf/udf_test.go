@@ -42,7 +42,7 @@ type everything struct {
 
 func echoEverything(_ context.Context, in everything) (everything, error) { return in, nil }
 
-func one(t *testing.T, register func(*udf.Registry)) *udf.Function {
+func one(t testing.TB, register func(*udf.Registry)) *udf.Function {
 	t.Helper()
 	r := udf.NewRegistry()
 	register(r)

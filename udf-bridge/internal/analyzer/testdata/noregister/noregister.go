@@ -1,0 +1,2 @@
+// Package noregister has no Register.
+package noregister

@@ -1,0 +1,3 @@
+package dev.drey.flink.udf;
+
+public final class GoAccumulator {}

@@ -1,0 +1,3 @@
+package org.apache.flink.table.data;
+
+public interface TimestampData {}
