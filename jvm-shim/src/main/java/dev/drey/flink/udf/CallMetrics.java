@@ -6,9 +6,10 @@ import org.apache.flink.metrics.MetricGroup;
 
 /**
  * What a subtask counts about a Go function, in the group {@code drey.function.<name>} of its
- * operator: {@code calls}, {@code errors} and {@code callNanos}, the mean duration of a call. Only
- * each {@value #EVERY}th call is timed: reading the clock twice costs as much as a short call.
- * Updated by the task's thread, read by others, which may see values of a moment ago.
+ * operator: {@code calls}, {@code errors}, {@code callNanos}, the mean duration of a call, and
+ * {@code runtimes}, how many Go runtimes the process holds (GoUdfOptions.MAX_RUNTIMES). Only each
+ * {@value #EVERY}th call is timed: reading the clock twice costs as much as a short call. Updated
+ * by the task's thread, read by others, which may see values of a moment ago.
  */
 final class CallMetrics {
     /** A power of two. */
@@ -21,10 +22,11 @@ final class CallMetrics {
     private long errors;
     private double meanNanos;
 
-    CallMetrics(MetricGroup operator, String function) {
+    CallMetrics(MetricGroup operator, String function, Gauge<Integer> runtimes) {
         MetricGroup group = operator.addGroup("drey").addGroup("function", function);
         group.counter("calls", (Total) () -> calls);
         group.counter("errors", (Total) () -> errors);
+        group.gauge("runtimes", runtimes);
         group.gauge("callNanos", (Gauge<Double>) () -> meanNanos);
     }
 

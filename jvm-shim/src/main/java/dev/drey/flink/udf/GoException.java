@@ -4,8 +4,8 @@ package dev.drey.flink.udf;
  * A call of a Go function failed, or Go could not be loaded. The JVM goes on: Flink fails the task
  * as its restart strategy says.
  *
- * <p>Where Go had a stack its frames stand in {@link #getStackTrace} above the Java ones: class name
- * is the Go package (or package and receiver), method the function, with file and line.
+ * <p>Where Go had a stack its frames stand in {@link #getStackTrace} above the Java ones: class
+ * name is the Go package (or package and receiver), method the function, with file and line.
  */
 public class GoException extends RuntimeException {
     private static final long serialVersionUID = 1L;

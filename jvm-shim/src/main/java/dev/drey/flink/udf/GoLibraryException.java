@@ -8,7 +8,9 @@ package dev.drey.flink.udf;
 public final class GoLibraryException extends GoException {
     private static final long serialVersionUID = 1L;
 
-    /** @param message what is wrong and what to do next */
+    /**
+     * @param message what is wrong and what to do next
+     */
     public GoLibraryException(String message) {
         this(message, null);
     }

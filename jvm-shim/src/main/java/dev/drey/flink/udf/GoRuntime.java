@@ -63,6 +63,6 @@ final class GoRuntime {
     }
 
     static CallMetrics metrics(FunctionManifest f, FunctionContext context) {
-        return new CallMetrics(context.getMetricGroup(), f.name());
+        return new CallMetrics(context.getMetricGroup(), f.name(), GoLibrary::runtimes);
     }
 }

@@ -10,7 +10,10 @@ import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.inference.StaticArgument;
 import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.inference.TypeStrategies;
+import org.apache.flink.table.types.logical.DayTimeIntervalType;
 import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.YearMonthIntervalType;
+import org.apache.flink.table.types.logical.utils.LogicalTypeDuplicator;
 import org.apache.flink.table.types.utils.DataTypeUtils;
 
 /**
@@ -24,20 +27,26 @@ final class GoTypeInference {
                             DataTypes.FIELD("bytes", DataTypes.BYTES().nullable()))
                     .notNull();
 
+    private static final LogicalType MONTHS =
+            DataTypes.INTERVAL(DataTypes.MONTH()).getLogicalType();
+
+    private static final LogicalType SECONDS =
+            DataTypes.INTERVAL(DataTypes.SECOND(3)).getLogicalType();
+
     private GoTypeInference() {}
 
     static TypeInference of(FunctionManifest f) {
         List<StaticArgument> arguments = new ArrayList<>();
         for (Column argument : f.arguments()) {
             arguments.add(
-                    StaticArgument.scalar(argument.name(), internal(f.sqlType(argument)), false));
+                    StaticArgument.scalar(
+                            argument.name(), internal(planned(f.sqlType(argument))), false));
         }
         // Of the other kinds, results come as objects: from getValue, and to the collector.
         boolean evaluated = f.kind() != FunctionKind.AGGREGATE && f.kind() != FunctionKind.TABLE;
+        LogicalType sqlResult = planned(f.sqlResult());
         DataType result =
-                evaluated
-                        ? internal(f.sqlResult())
-                        : DataTypeUtils.toInternalDataType(f.sqlResult());
+                evaluated ? internal(sqlResult) : DataTypeUtils.toInternalDataType(sqlResult);
         TypeInference.Builder types =
                 TypeInference.newBuilder()
                         .staticArguments(arguments)
@@ -46,6 +55,25 @@ final class GoTypeInference {
             types.accumulatorTypeStrategy(TypeStrategies.explicit(ACCUMULATOR));
         }
         return types.build();
+    }
+
+    /**
+     * The type as the planner has it when it comes back from Calcite, which knows two interval
+     * types only. In a ROW another one is a mismatch to Flink. The values are the same.
+     */
+    private static LogicalType planned(LogicalType type) {
+        return type.accept(
+                new LogicalTypeDuplicator() {
+                    @Override
+                    public LogicalType visit(YearMonthIntervalType interval) {
+                        return MONTHS.copy(interval.isNullable());
+                    }
+
+                    @Override
+                    public LogicalType visit(DayTimeIntervalType interval) {
+                        return SECONDS.copy(interval.isNullable());
+                    }
+                });
     }
 
     /** The type as internal data; primitive where the generated classes have primitives. */

@@ -46,7 +46,8 @@ class CallMetricsTest {
     }
 
     private final Map<String, Metric> registered = new HashMap<>();
-    private final CallMetrics metrics = new CallMetrics(new Group("", registered), "score");
+    private final CallMetrics metrics =
+            new CallMetrics(new Group("", registered), "score", () -> 2);
 
     @Test
     void callsAndErrorsAreCountedPerFunction() {
@@ -60,6 +61,7 @@ class CallMetricsTest {
 
         assertThat(counter("calls")).isEqualTo(1000);
         assertThat(counter("errors")).isEqualTo(10);
+        assertThat(gauge("runtimes")).isEqualTo(2);
     }
 
     @Test
@@ -81,6 +83,10 @@ class CallMetricsTest {
     }
 
     private double nanos() {
-        return (Double) ((Gauge<?>) registered.get("drey.function.score.callNanos")).getValue();
+        return (Double) gauge("callNanos");
+    }
+
+    private Object gauge(String name) {
+        return ((Gauge<?>) registered.get("drey.function.score." + name)).getValue();
     }
 }

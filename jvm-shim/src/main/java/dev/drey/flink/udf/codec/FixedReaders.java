@@ -121,7 +121,7 @@ final class FixedReaders {
         }
     }
 
-    /** INT, DATE, TIME, INTERVAL YEAR TO MONTH. */
+    /** INT, DATE, INTERVAL YEAR TO MONTH. */
     static final class OfInt extends Fixed {
         private static final int MILLIS_OF_DAY = 24 * 60 * 60 * 1000;
 
@@ -163,6 +163,32 @@ final class FixedReaders {
                 checked(all[i]);
             }
             return new GenericArrayData(all);
+        }
+    }
+
+    /** TIME: milliseconds of the day. */
+    static final class OfTime extends Fixed {
+        private static final int MILLIS_PER_DAY = 86_400_000;
+
+        OfTime(LogicalType type, String path) {
+            super(type, path);
+        }
+
+        @Override
+        Object slot(ByteBuffer b, int at) {
+            return time(b.getLong(at));
+        }
+
+        @Override
+        Object element(ByteBuffer b, int at) {
+            return time(b.getInt(at));
+        }
+
+        private int time(long value) {
+            if (value < 0 || value >= MILLIS_PER_DAY) {
+                throw refuse(value + " milliseconds are no time of the day");
+            }
+            return (int) value;
         }
     }
 

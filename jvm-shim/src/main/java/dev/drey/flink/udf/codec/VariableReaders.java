@@ -21,9 +21,10 @@ final class VariableReaders {
                 return new FixedReaders.OfShort(type, path);
             case INTEGER:
             case DATE:
-            case TIME_WITHOUT_TIME_ZONE:
             case INTERVAL_YEAR_MONTH:
                 return new FixedReaders.OfInt(type, path);
+            case TIME_WITHOUT_TIME_ZONE:
+                return new FixedReaders.OfTime(type, path);
             case BIGINT:
             case INTERVAL_DAY_TIME:
                 return new FixedReaders.OfLong(type, path);

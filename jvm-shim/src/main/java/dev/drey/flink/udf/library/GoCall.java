@@ -128,7 +128,9 @@ public final class GoCall implements AutoCloseable {
         }
     }
 
-    /** The result of the last {@link #call} from 0 on; position and limit are 0 and its capacity. */
+    /**
+     * The result of the last {@link #call} from 0 on; position and limit are 0 and its capacity.
+     */
     public ByteBuffer output() {
         output.clear();
         return output;

@@ -48,8 +48,8 @@ import java.util.Map;
  *
  * <p>A failed answer is a string map (u32 count, then u32 length and UTF-8 of each key and value)
  * with {@code exception} (its class), {@code message}, {@code function} and {@code row} if there is
- * one, and {@code trace} (the stack trace as Java prints it, Go's frames first). LOAD is done by the
- * first request that needs it.
+ * one, and {@code trace} (the stack trace as Java prints it, Go's frames first). LOAD is done by
+ * the first request that needs it.
  */
 public final class GoConsole {
     private static final int MAX_REQUEST = 1 << 30;
@@ -95,7 +95,8 @@ public final class GoConsole {
                 return;
             }
             if (length < 1 || length > MAX_REQUEST) {
-                throw new IOException("a request of " + length + " bytes; want 1 to " + MAX_REQUEST);
+                throw new IOException(
+                        "a request of " + length + " bytes; want 1 to " + MAX_REQUEST);
             }
             byte[] request = new byte[length];
             in.readFully(request);

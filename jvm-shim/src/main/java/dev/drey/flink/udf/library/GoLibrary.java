@@ -12,8 +12,8 @@ import java.util.Map;
 
 /**
  * A Go library that is loaded into this process. It is there once a process and build, whichever
- * class loader loads it, and can never be unloaded; an object of this class is its view of one class
- * loader. Safe for concurrent use.
+ * class loader loads it, and can never be unloaded; an object of this class is its view of one
+ * class loader. Safe for concurrent use.
  */
 public final class GoLibrary {
     /** Resource with the id of the build that a jar holds. */
@@ -78,10 +78,11 @@ public final class GoLibrary {
      * @param request {@code function}; all others are optional: {@code signature} (as the manifest
      *     has it: another one in the library is refused), {@code encoding} ({@code row}, or {@code
      *     json}: a call then takes the arguments as one JSON value and returns JSON, whatever the
-     *     function's kind), {@code job}, {@code subtask}, {@code
-     *     parallelism}, {@code attempt}, {@code call_timeout_ms} (0: none), {@code
-     *     max_result_bytes} (default 64 MiB), and {@code parameter.NAME} for each job parameter
-     * @throws GoException what Go's Open returned or panicked with, or that the request does not fit
+     *     function's kind), {@code job}, {@code subtask}, {@code parallelism}, {@code attempt},
+     *     {@code call_timeout_ms} (0: none), {@code max_result_bytes} (default 64 MiB), and {@code
+     *     parameter.NAME} for each job parameter
+     * @throws GoException what Go's Open returned or panicked with, or that the request does not
+     *     fit
      */
     public GoCall open(Map<String, String> request) {
         ByteBuffer out = GoCall.direct(Native.ERROR_MAX);
@@ -110,8 +111,8 @@ public final class GoLibrary {
      * function {@code process_json} or {@code processJson}, or the only one, of the build that the
      * class loader of that class has. Any number of threads may call it.
      *
-     * <p>Go is loaded with the system properties {@code drey.udf.*} as settings, unless it is loaded
-     * already.
+     * <p>Go is loaded with the system properties {@code drey.udf.*} as settings, unless it is
+     * loaded already.
      *
      * @throws GoLibraryException it cannot be loaded; the message says what to do
      */
@@ -123,8 +124,7 @@ public final class GoLibrary {
         }
         GoLibrary go = load(loader, build(loader), LibrarySettings.of(properties));
         synchronized (LOADED) {
-            Native.bind(
-                    proxy, go.library, StringMap.encode(Map.of("entry", "processJson")));
+            Native.bind(proxy, go.library, StringMap.encode(Map.of("entry", "processJson")));
         }
     }
 
@@ -146,6 +146,14 @@ public final class GoLibrary {
                         + BUILD_RESOURCE
                         + " on the class path: this is not a jar that go-udf-builder build made; use"
                         + " that one");
+    }
+
+    /**
+     * How many Go runtimes this process holds: one for each build that was ever loaded into it.
+     * Reads the process's map of memory.
+     */
+    public static int runtimes() {
+        return Machine.current().mapped(LibraryFiles.LIBRARY).size();
     }
 
     private interface Writer {

@@ -7,7 +7,6 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -25,10 +24,11 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * The folder with unpacked native libraries: {@code <library-dir>/drey-<uid>/<sha256>/libgo_udf.so}.
- * It belongs to this user alone, which is checked each time, since the folder above it usually
- * belongs to everybody. A library is published by a rename, so that any number of processes may
- * unpack at once and none sees half a file; it is never deleted, since a running process may map it.
+ * The folder with unpacked native libraries: {@code
+ * <library-dir>/drey-<uid>/<sha256>/libgo_udf.so}. It belongs to this user alone, which is checked
+ * each time, since the folder above it usually belongs to everybody. A library is published by a
+ * rename, so that any number of processes may unpack at once and none sees half a file; it is never
+ * deleted, since a running process may map it.
  */
 final class LibraryFiles {
     static final String LIBRARY = "libgo_udf.so";
@@ -153,7 +153,8 @@ final class LibraryFiles {
             Files.createDirectory(folder, own);
             sync(parent);
         } catch (FileAlreadyExistsException e) {
-            Map<String, Object> is = Files.readAttributes(folder, "unix:uid,mode,isDirectory", NO_LINKS);
+            Map<String, Object> is =
+                    Files.readAttributes(folder, "unix:uid,mode,isDirectory", NO_LINKS);
             int mode = (Integer) is.get("mode");
             if (!(Boolean) is.get("isDirectory")
                     || (Integer) is.get("uid") != uid
@@ -187,8 +188,7 @@ final class LibraryFiles {
                 FileChannel channel =
                         FileChannel.open(
                                 to,
-                                EnumSet.of(
-                                        StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                                EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
                                 own);
                 OutputStream out = Channels.newOutputStream(channel)) {
             byte[] buffer = new byte[BUFFER];
@@ -259,7 +259,8 @@ final class LibraryFiles {
     private static String hex(byte[] bytes) {
         StringBuilder hex = new StringBuilder(2 * bytes.length);
         for (byte b : bytes) {
-            hex.append(Character.forDigit((b >> 4) & 15, 16)).append(Character.forDigit(b & 15, 16));
+            hex.append(Character.forDigit((b >> 4) & 15, 16))
+                    .append(Character.forDigit(b & 15, 16));
         }
         return hex.toString();
     }

@@ -159,7 +159,8 @@ final class Loading {
                                             + ".log")
                             .toAbsolutePath();
             request.put("crash_file", file.toString());
-            // Only a process that dies leaves it. The JVM keeps the name, and nothing of this class.
+            // Only a process that dies leaves it. The JVM keeps the name, and nothing of this
+            // class.
             file.toFile().deleteOnExit();
         }
         return request;

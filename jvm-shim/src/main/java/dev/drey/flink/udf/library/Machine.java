@@ -11,8 +11,8 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * What kind of machine and process this is, as far as it decides whether Go can be loaded. Read anew
- * for each load: it changes when libraries are mapped.
+ * What kind of machine and process this is, as far as it decides whether Go can be loaded. Read
+ * anew for each load: it changes when libraries are mapped.
  */
 final class Machine {
     /** Beside the TaskManager nothing of this matters. */
@@ -107,7 +107,9 @@ final class Machine {
                         + " this process; take libjsig out of LD_PRELOAD and start it again");
     }
 
-    /** The files named {@code name} that are mapped: Go libraries stay so until the process ends. */
+    /**
+     * The files named {@code name} that are mapped: Go libraries stay so until the process ends.
+     */
     Set<Path> mapped(String name) {
         Set<Path> found = new LinkedHashSet<>();
         for (String path : mapped) {

@@ -163,12 +163,12 @@ public final class RandomData {
                 return integer();
             case INTERVAL_DAY_TIME:
                 return integer() % 9_000_000_000_000L; // what Go's time.Duration holds
-            case FLOAT:
-                return random.nextInt(8) == 0 ? Float.NaN : Float.intBitsToFloat(random.nextInt());
+            case FLOAT: // one NaN only: Flink does not keep the bits of others
+                float single = Float.intBitsToFloat(random.nextInt());
+                return random.nextInt(8) == 0 || single != single ? Float.NaN : single;
             case DOUBLE:
-                return random.nextInt(8) == 0
-                        ? Double.NEGATIVE_INFINITY
-                        : Double.longBitsToDouble(random.nextLong());
+                double number = Double.longBitsToDouble(random.nextLong());
+                return random.nextInt(8) == 0 || number != number ? Double.NaN : number;
             case DECIMAL:
                 return decimal(
                         LogicalTypeChecks.getPrecision(type), LogicalTypeChecks.getScale(type));
@@ -181,7 +181,7 @@ public final class RandomData {
                 return StringData.fromString(STRINGS[random.nextInt(STRINGS.length)]);
             case BINARY:
             case VARBINARY:
-                byte[] bytes = new byte[type instanceof BinaryType ? 4 : random.nextInt(40)];
+                byte[] bytes = new byte[length(type)];
                 random.nextBytes(bytes);
                 return bytes;
             case ARRAY:
@@ -200,6 +200,11 @@ public final class RandomData {
             default:
                 throw new IllegalArgumentException(type.asSummaryString());
         }
+    }
+
+    private int length(LogicalType type) {
+        int length = LogicalTypeChecks.getLength(type);
+        return type instanceof BinaryType ? length : random.nextInt(1 + Math.min(length, 40));
     }
 
     private long integer() {

@@ -26,7 +26,7 @@ class RowCodecPropertyTest {
             Messages messages = new Messages();
             for (int i = 0; i < ROWS; i++) {
                 GenericRowData row = random.row(type);
-                // Flink's own binary form: equal bytes are equal rows, to the last bit of a NaN.
+                // Flink's own binary form: equal bytes are equal rows.
                 BinaryRowData expected = flink.toBinaryRow(row).copy();
 
                 byte[] message = messages.write(type, row);

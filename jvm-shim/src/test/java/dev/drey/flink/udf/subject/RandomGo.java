@@ -46,7 +46,8 @@ final class RandomGo {
         for (int i = 0; i < functions; i++) {
             go.append(String.format("\tudf.Scalar(r, \"echo_%d\", echo[in%d])\n", i, i));
         }
-        go.append("}\n\nfunc echo[T any](_ context.Context, in T) (T, error) { return in, nil }\n\n");
+        go.append(
+                "}\n\nfunc echo[T any](_ context.Context, in T) (T, error) { return in, nil }\n\n");
         go.append("type uses struct {\n\tA time.Time\n\tB decimal.Decimal\n}\n");
         for (int i = 0; i < functions; i++) {
             go.append("\ntype in").append(i).append(" ").append(struct(i % 20 == 0 ? 70 : 8, 3));
@@ -71,19 +72,21 @@ final class RandomGo {
         if (random.nextBoolean()) {
             return "";
         }
+        String bare = type.replaceFirst("^[*]", "").replaceFirst("^udf.Null\\[(.*)\\]$", "$1");
         String sql;
-        if (type.endsWith("decimal.Decimal") || type.endsWith("decimal.Decimal]")) {
-            int precision = 1 + random.nextInt(38);
-            sql = "DECIMAL(" + precision + ", " + random.nextInt(precision + 1) + ")";
-        } else if (type.endsWith("udf.Timestamp") || type.endsWith("udf.Timestamp]")) {
-            sql = "TIMESTAMP(" + random.nextInt(10) + ")";
-        } else if (type.endsWith("time.Time") || type.endsWith("time.Time]")) {
-            sql = "TIMESTAMP_LTZ(" + random.nextInt(10) + ")";
-        } else {
-            return "";
-        }
-        if (type.startsWith("[") || type.startsWith("map") || type.startsWith("udf.M")) {
-            return ""; // a tag says what the field itself is, not its elements
+        switch (bare) {
+            case "decimal.Decimal":
+                int precision = 1 + random.nextInt(38);
+                sql = "DECIMAL(" + precision + ", " + random.nextInt(precision + 1) + ")";
+                break;
+            case "udf.Timestamp":
+                sql = "TIMESTAMP(" + random.nextInt(10) + ")";
+                break;
+            case "time.Time":
+                sql = "TIMESTAMP_LTZ(" + random.nextInt(10) + ")";
+                break;
+            default:
+                return "";
         }
         return " `udf:\"f" + field + "," + sql + "\"`";
     }

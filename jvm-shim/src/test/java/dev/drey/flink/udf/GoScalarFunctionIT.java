@@ -1,0 +1,135 @@
+package dev.drey.flink.udf;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.drey.flink.udf.library.GoLibrary;
+import dev.drey.flink.udf.subject.SubjectJar;
+import dev.drey.flink.udf.subject.TaskContext;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.lang.management.ManagementFactory;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.util.Map;
+import org.apache.flink.table.data.StringData;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Generated classes as Flink's generated code uses them. */
+@Timeout(300)
+class GoScalarFunctionIT {
+    private URLClassLoader loader;
+
+    @BeforeEach
+    void load() throws Exception {
+        loader =
+                new URLClassLoader(
+                        new URL[] {SubjectJar.of("queries").toUri().toURL()},
+                        getClass().getClassLoader());
+    }
+
+    @AfterEach
+    void unload() throws Exception {
+        loader.close();
+    }
+
+    private GoScalarFunction function(String className) throws Exception {
+        return Class.forName("dev.drey.udf." + className, true, loader)
+                .asSubclass(GoScalarFunction.class)
+                .getConstructor()
+                .newInstance();
+    }
+
+    private static MethodHandle eval(GoScalarFunction go, MethodType type) throws Exception {
+        return MethodHandles.lookup()
+                .findVirtual(go.getClass(), "eval", type)
+                .asType(type.insertParameterTypes(0, GoScalarFunction.class));
+    }
+
+    @Test
+    void callsWithNumbersAllocateNothing() throws Throwable {
+        GoScalarFunction go = function("PlusOne");
+        MethodHandle eval = eval(go, MethodType.methodType(long.class, long.class));
+        go.open(TaskContext.of(loader));
+        com.sun.management.ThreadMXBean threads =
+                (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long self = Thread.currentThread().getId();
+        int calls = 20_000;
+        long bytes = Long.MAX_VALUE;
+        try {
+            for (int round = 0; round < 5; round++) { // the first ones link and load
+                long before = threads.getThreadAllocatedBytes(self);
+                for (int i = 0; i < calls; i++) {
+                    if ((long) eval.invokeExact(go, (long) i) != i + 1) {
+                        throw new AssertionError("plus_one(" + i + ")");
+                    }
+                }
+                bytes = Math.min(bytes, threads.getThreadAllocatedBytes(self) - before);
+            }
+        } finally {
+            go.close();
+        }
+
+        assertThat(bytes).isLessThan(calls / 10);
+        assertThat(GoLibrary.runtimes()).isPositive();
+    }
+
+    @Test
+    void failedCallsLeaveTheFunctionAsItWas() throws Throwable {
+        GoScalarFunction go = function("FailOn");
+        MethodHandle eval = eval(go, MethodType.methodType(long.class, long.class));
+        go.open(TaskContext.of(loader));
+        try {
+            for (int i = 0; i < 3; i++) {
+                assertThatThrownBy(() -> eval.invoke(go, 13L))
+                        .isInstanceOf(GoFunctionException.class)
+                        .hasMessageContaining("thirteen is unlucky")
+                        .satisfies(
+                                e -> assertThat(((GoException) e).function()).isEqualTo("fail_on"));
+                assertThat((long) eval.invoke(go, 12L)).isEqualTo(12);
+            }
+        } finally {
+            go.close();
+        }
+    }
+
+    @Test
+    void valuesThatWereReturnedStayWhatTheyAre() throws Throwable {
+        GoScalarFunction go = function("JoinStrict");
+        MethodHandle eval =
+                eval(go, MethodType.methodType(StringData.class, Long.class, StringData.class));
+        go.open(TaskContext.of(loader));
+        try {
+            Object first = eval.invoke(go, 1L, StringData.fromString("one"));
+            Object second = eval.invoke(go, 2L, StringData.fromString("TWO"));
+            Object none = eval.invoke(go, 3L, (StringData) null);
+
+            assertThat(first).hasToString("1:one");
+            assertThat(second).hasToString("2:TWO");
+            assertThat(none).isNull();
+        } finally {
+            go.close();
+        }
+    }
+
+    @Test
+    void anOpenThatFailsSaysWhy() throws Exception {
+        GoScalarFunction go = function("Greet");
+
+        assertThatThrownBy(() -> go.open(TaskContext.of(loader, Map.of("greeting", ""))))
+                .isInstanceOf(GoException.class)
+                .hasMessageContaining("set it to some words");
+        go.close(); // as Flink does
+        assertThatThrownBy(
+                        () ->
+                                go.open(
+                                        TaskContext.of(
+                                                loader, Map.of("drey.udf.call-timeout", "soon"))))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("drey.udf.call-timeout");
+    }
+}

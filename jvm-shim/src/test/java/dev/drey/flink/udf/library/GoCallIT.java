@@ -1,0 +1,100 @@
+package dev.drey.flink.udf.library;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.DynamicContainer.dynamicContainer;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import dev.drey.flink.udf.library.nativetest.CallScenarios;
+import dev.drey.flink.udf.library.nativetest.ChildJvm;
+import dev.drey.flink.udf.library.nativetest.FaultLibrary;
+import dev.drey.flink.udf.library.nativetest.Scenarios;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.DynamicContainer;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Calls of a Go library in a real JVM: those that go wrong are exceptions, and the JVM goes on. */
+class GoCallIT {
+    @TempDir Path temp;
+
+    @TestFactory
+    List<DynamicContainer> everyCallEndsInAResultOrAnException() throws Exception {
+        List<DynamicContainer> all = new ArrayList<>();
+        for (ChildJvm.Jdk jdk : ChildJvm.installed()) {
+            Path results = temp.resolve("results" + jdk.version());
+            ChildJvm.Result end =
+                    jvm(jdk).option("-XX:-OmitStackTraceInFastThrow")
+                            .run(
+                                    CallScenarios.class,
+                                    results.toString(),
+                                    "drey.udf.library-dir=" + temp);
+            all.add(dynamicContainer(jdk.toString(), tests(results, end)));
+        }
+        return all;
+    }
+
+    /** The JVM's own checks of what the shim does with it. */
+    @TestFactory
+    List<DynamicTest> checkedJniFindsNothingButTheHandlersOfGo() throws Exception {
+        Path results = temp.resolve("checked");
+        ChildJvm.Result end =
+                jvm(ChildJvm.current())
+                        .option("-Xcheck:jni")
+                        .option("-XX:TieredStopAtLevel=1")
+                        .run(
+                                CallScenarios.class,
+                                results.toString(),
+                                "drey.udf.library-dir=" + temp);
+        List<DynamicTest> all = tests(results, end);
+        all.add(
+                dynamicTest(
+                        "warnings",
+                        () ->
+                                assertThat((end.out() + end.err()).lines())
+                                        .filteredOn(line -> !line.isBlank())
+                                        .as("what is not about signal handlers")
+                                        .allMatch(GoCallIT::isOfSignalHandlers)));
+        return all;
+    }
+
+    /** The documented warnings: Go puts its handlers before the JVM's, and calls those. */
+    private static boolean isOfSignalHandlers(String line) {
+        return line.matches(
+                "Warning: SIG(SEGV|BUS|FPE|PIPE|ILL|URG|USR2|XFSZ) handler modified!"
+                        + "|Warning: SIG[A-Z0-9]+ handler flags .*"
+                        + "|.*Signal Handlers:"
+                        + "|\\s*SIG[A-Z0-9]+: .*"
+                        + "|\\s*\\*\\*\\* Handler was modified!"
+                        + "|\\s*\\*\\*\\* Expected: .*"
+                        + "|Consider using jsig library\\.?"
+                        + "|.*expected:.*found:.*"
+                        + "|Running in non-interactive shell, .*");
+    }
+
+    private static ChildJvm jvm(ChildJvm.Jdk jdk) {
+        return new ChildJvm(jdk).with(FaultLibrary.variant("1").folder()).withTests();
+    }
+
+    private static List<DynamicTest> tests(Path results, ChildJvm.Result end) throws Exception {
+        Map<String, String> outcomes = Scenarios.read(results);
+        List<DynamicTest> tests = new ArrayList<>();
+        outcomes.forEach(
+                (name, failure) ->
+                        tests.add(
+                                dynamicTest(
+                                        name,
+                                        () -> assertThat(failure).as(end.toString()).isNull())));
+        tests.add(
+                dynamicTest(
+                        "the JVM lives",
+                        () -> {
+                            assertThat(end.exit()).as(end.toString()).isZero();
+                            assertThat(outcomes).containsKey("a good call in the end");
+                        }));
+        return tests;
+    }
+}
