@@ -164,8 +164,11 @@ func (b *jobBench) calls() (int64, error) {
 }
 
 func (b *jobBench) bareLoop(ctx context.Context, round int) error {
-	classes := filepath.Join(b.root, "flink-jobs", "target", "flink-jobs.jar") + ":" +
-		filepath.Join(b.root, ".drey", "flink-"+cluster.FlinkVersion, "lib") + "/*"
+	home, err := cluster.Home(ctx, b.root, func(string) {})
+	if err != nil {
+		return err
+	}
+	classes := filepath.Join(b.root, "flink-jobs", "target", "flink-jobs.jar") + ":" + filepath.Join(home, "lib") + "/*"
 	java := exec.CommandContext(ctx, "java", "-Xmx640m", "-XX:+UseSerialGC", "-cp", classes, "dev.drey.flink.jobs.bench.BareLoop",
 		"--url", "http://"+b.cluster.Sidecar.HTTP, "--warmup", strconv.Itoa(jobWarmup),
 		"--records", strconv.Itoa(jobRecords), "--in-flight", strconv.Itoa(inFlight),

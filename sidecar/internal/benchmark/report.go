@@ -16,9 +16,14 @@ type Report struct {
 	Machine string `json:"machine"`
 	Date    string `json:"date"`
 	Cases   []Case `json:"cases"`
+	// Missing says what could not be measured here, and why. It does not count as reached.
+	Missing []string `json:"missing,omitempty"`
+
+	quick bool // asked for; benchmarks that take minutes heed it
 }
 
-// Case is one comparison of one run. Ratio is ours against theirs such that larger is better; the goal is a ratio too.
+// Case is one comparison of one run. Ratio is ours against theirs such that larger is better; the goal is a ratio too, 0
+// if there is none.
 type Case struct {
 	Case    string  `json:"case"`
 	Against string  `json:"against"`
@@ -69,13 +74,26 @@ func (r *Report) missed() (n int) {
 	return n
 }
 
+// goals is how many cases have one.
+func (r *Report) goals() (n int) {
+	for _, c := range r.Cases {
+		if c.Goal > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Report) table(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s\n", r.Machine, r.Date)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "case\tours\tagainst\ttheirs\tunit\tratio\tgoal\t")
 	for _, c := range r.Cases {
 		verdict := "ok"
-		if c.Ratio < c.Goal {
+		switch {
+		case c.Goal == 0:
+			verdict = "no goal"
+		case c.Ratio < c.Goal:
 			verdict = "MISSED"
 		}
 		fmt.Fprintf(t, "%s\t%.6g\t%s\t%.6g\t%s\t%.2f\t%.2f\t%s\n", c.Case, c.Ours, c.Against, c.Theirs, c.Unit, c.Ratio, c.Goal, verdict)
@@ -83,8 +101,11 @@ func (r *Report) table(w io.Writer) {
 	t.Flush()
 	for _, c := range r.Cases {
 		if c.Note != "" {
-			fmt.Fprintf(w, "%s: %s\n", c.Case, c.Note)
+			fmt.Fprintf(w, "%s (%s): %s\n", c.Case, c.Against, c.Note)
 		}
+	}
+	for _, missing := range r.Missing {
+		fmt.Fprintln(w, "MISSING", missing)
 	}
 }
 

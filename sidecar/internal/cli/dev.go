@@ -27,7 +27,7 @@ checkout of Drey. Logs, state and data are in one folder. The usual ports are ta
   drey dev down`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.devUp(), p.devDown(), p.devStatus(), p.devSubmit(), p.devDemo())
+	cmd.AddCommand(p.devUp(), p.devDown(), p.devStatus(), p.devSubmit(), p.devSQL(), p.devDemo())
 	return cmd
 }
 
@@ -52,7 +52,7 @@ func (p *program) devUp() *cobra.Command {
 		dir, output string
 		slots       int
 		keep        bool
-		define      []string
+		define, lib []string
 	)
 	cmd := &cobra.Command{
 		Use: "up", Short: "Start the cluster and wait until it answers", Args: cobra.NoArgs,
@@ -64,6 +64,7 @@ func (p *program) devUp() *cobra.Command {
 	cmd.Flags().IntVar(&slots, "slots", 4, "task slots of the TaskManager")
 	cmd.Flags().BoolVar(&keep, "keep-data", false, "keep the checkpoints and outputs of an earlier run")
 	cmd.Flags().StringArrayVarP(&define, "define", "D", nil, "a key=value of Flink's configuration; may be given again")
+	cmd.Flags().StringArrayVar(&lib, "lib", nil, "a `jar` for Flink's lib, such as a go-udf-bridge.jar; may be given again")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		config, err := definitions(define)
 		if err != nil {
@@ -79,7 +80,7 @@ func (p *program) devUp() *cobra.Command {
 		ctx, stop := untilSignal(cmd.Context())
 		defer stop()
 		c, already, err := cluster.Up(ctx, cluster.Options{
-			Dir: path, Slots: slots, KeepData: keep, Config: config,
+			Dir: path, Slots: slots, KeepData: keep, Config: config, Lib: lib,
 			Progress: func(s string) { fmt.Fprintln(p.stderr, s) },
 		})
 		if err != nil {
@@ -170,37 +171,36 @@ func (p *program) devStatus() *cobra.Command {
 }
 
 func (p *program) devDemo() *cobra.Command {
-	var via string
 	o := demo.Options{Out: p.stdout}
 	cmd := &cobra.Command{
 		Use: "demo", Short: "A real job scores real records through Go, and a summary", Args: cobra.NoArgs,
-		Long: `Starts a cluster of its own and the sidecar, submits a job through Flink's REST API, follows it, judges its decisions and
-ends everything.
+		Long: `Starts a cluster of its own, submits a job through Flink's REST API, follows it, judges its decisions and ends
+everything. The function is called in the sidecar, or in the TaskManager itself: the decisions are the same.
 
 Inputs: flights     336,776 real departures of 2013; is the flight going to be 30 minutes late? (default)
         generated   labelled card payments from a seeded generator; is it fraud?
         walkthrough the transactions of Flink's own fraud-detection walkthrough, without labels`,
 		Example: `  drey dev demo --quick
+  drey dev demo --quick --via sql
   drey dev demo --input generated --events 200000 --report summary.json
   drey dev demo --input generated --sidecar ./my-sidecar      your function in the place of fraud
   drey dev demo --keep                                        leaves it running; drey dev down ends it`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Input, "input", demo.Flights, "flights, generated or walkthrough")
-	flags.StringVar(&via, "via", "http", "how the job calls Go: http (the sidecar)")
+	flags.StringVar(&o.Via, "via", demo.HTTP, "how the job calls Go: http (the sidecar), udf (in the TaskManager) or sql (the same, from a SQL statement)")
 	flags.Int64Var(&o.Events, "events", 0, "how many records (0 = the input's own default)")
 	flags.Int64Var(&o.Rate, "rate", 0, "records a second (0 = as many as it takes; the walkthrough has 50)")
 	flags.Int64Var(&o.Seed, "seed", 0, "seed of the generated input (0 = the generator's own)")
 	flags.BoolVar(&o.Quick, "quick", false, "a small input, for tests: under a minute")
 	flags.BoolVar(&o.Keep, "keep", false, "leave everything running and print the URLs")
 	flags.StringVar(&o.Sidecar, "sidecar", "", "program to serve with, instead of this one: a sidecar of your own")
+	flags.StringVar(&o.GoJar, "go-jar", "", "go-udf-bridge.jar with the function, for --via udf and sql, instead of the one that scripts/build makes")
+	flags.IntVar(&o.Parallelism, "parallelism", 0, "of the job (0 = 2)")
 	flags.StringVar(&o.Report, "report", "", "write the summary as JSON to this file")
 	dirFlag(cmd, &o.Dir)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if via != "http" {
-			return usageError{fmt.Errorf("--via %s: only http is there", via)}
-		}
-		for _, path := range []*string{&o.Dir, &o.Sidecar} {
+		for _, path := range []*string{&o.Dir, &o.Sidecar, &o.GoJar} {
 			if *path == "" {
 				continue
 			}
@@ -237,8 +237,9 @@ func unlessInterrupted(ctx context.Context, err error) error {
 	return errInterrupted
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal says whether a standard stream is one.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -29,6 +29,8 @@ type Options struct {
 	Tied     bool              // the processes end with this one, even by kill -9
 	AnyPorts bool              // do not try the usual ports first
 	Config   map[string]string // further Flink configuration
+	Lib      []string          // jars for the class path of every process, as in the folder lib of a Flink distribution
+	Flags    []string          // further flags of Flink's JVMs
 	Progress func(string)      // told what happens
 }
 
@@ -136,7 +138,7 @@ func (c *Cluster) prepare(ctx context.Context) (err error) {
 	if c.java, err = findJava(ctx); err != nil {
 		return err
 	}
-	if c.home, err = flinkHome(ctx, root, c.options.Progress); err != nil {
+	if c.home, err = Home(ctx, root, c.options.Progress); err != nil {
 		return err
 	}
 	c.s3, err = buildS3(ctx, root)
@@ -173,7 +175,7 @@ func (c *Cluster) up(ctx context.Context, usualPorts bool) error {
 
 // clear removes what an earlier run left in the folder.
 func (c *Cluster) clear() error {
-	old := []string{"conf", "logs", "tmp", "state.json"}
+	old := []string{"conf", "lib", "logs", "tmp", "state.json"}
 	if !c.options.KeepData {
 		old = append(old, "s3", "out")
 	}
@@ -182,12 +184,26 @@ func (c *Cluster) clear() error {
 			return err
 		}
 	}
-	for _, name := range []string{"logs", "tmp", "s3"} {
+	for _, name := range []string{"lib", "logs", "tmp", "s3"} {
 		if err := os.MkdirAll(filepath.Join(c.options.Dir, name), 0o755); err != nil {
 			return err
 		}
 	}
+	for _, jar := range c.options.Lib {
+		// A copy: the class path of a running JVM must not change under it when the jar is built again.
+		if err := copyFile(jar, filepath.Join(c.options.Dir, "lib", filepath.Base(jar))); err != nil {
+			return fmt.Errorf("lib: %w", err)
+		}
+	}
 	return nil
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
 }
 
 func (c *Cluster) save() error {
@@ -264,7 +280,7 @@ func (c *Cluster) flinkEnviron() []string {
 
 // StartJobManager starts the JobManager and waits until its REST API answers.
 func (c *Cluster) StartJobManager(ctx context.Context) error {
-	p, err := c.start(NameJobManager, c.flinkEnviron(), c.java, jobManager(c.home, filepath.Join(c.Dir, "conf"))...)
+	p, err := c.start(NameJobManager, c.flinkEnviron(), c.java, jobManager(c.home, c.Dir, c.options.Flags)...)
 	if err != nil {
 		return err
 	}
@@ -278,7 +294,7 @@ func (c *Cluster) StartJobManager(ctx context.Context) error {
 
 // StartTaskManager starts the TaskManager and waits until its slots are offered.
 func (c *Cluster) StartTaskManager(ctx context.Context) error {
-	p, err := c.start(NameTaskManager, c.flinkEnviron(), c.java, taskManager(c.home, filepath.Join(c.Dir, "conf"), c.options.Slots)...)
+	p, err := c.start(NameTaskManager, c.flinkEnviron(), c.java, taskManager(c.home, c.Dir, c.options.Slots, c.options.Flags)...)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
 )
 
-// A real Flink takes seconds to start and its 140 MB are downloaded the first time: scripts/test asks for it.
+// A real Flink takes seconds to start and its 250 MB are downloaded the first time: scripts/test asks for it.
 func needFlink(t *testing.T) {
 	t.Helper()
 	if os.Getenv("DREY_E2E") == "" {

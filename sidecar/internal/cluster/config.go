@@ -104,6 +104,18 @@ logger.netty.name = org.jboss.netty.channel.DefaultChannelPipeline
 logger.netty.level = OFF
 `
 
+// log4jClient is that of a program whose standard output is for its user.
+const log4jClient = `rootLogger.level = INFO
+rootLogger.appenderRef.file.ref = File
+appender.file.name = File
+appender.file.type = FILE
+appender.file.fileName = ${sys:log.file}
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-50c{1.} %x - %m%n
+`
+
+const log4jClientFile = "log4j-cli.properties"
+
 // writeConfig makes the folder conf of a cluster.
 func writeConfig(dir string, config map[string]string) error {
 	conf := filepath.Join(dir, "conf")
@@ -118,11 +130,14 @@ func writeConfig(dir string, config map[string]string) error {
 	if err := os.WriteFile(filepath.Join(conf, "config.yaml"), []byte(yaml.String()), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(conf, "log4j.properties"), []byte(log4j), 0o644)
+	if err := os.WriteFile(filepath.Join(conf, "log4j.properties"), []byte(log4j), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(conf, log4jClientFile), []byte(log4jClient), 0o644)
 }
 
-// opens is what Flink 2.3 needs of the JDK's modules (env.java.opts.all of its own config.yaml).
-func opens() []string {
+// JavaModuleFlags is what Flink 2.3 needs of the JDK's modules (env.java.opts.all of its own config.yaml).
+func JavaModuleFlags() []string {
 	var args []string
 	for _, export := range []string{
 		"java.rmi/sun.rmi.registry", "jdk.compiler/com.sun.tools.javac.api", "jdk.compiler/com.sun.tools.javac.file",
@@ -140,24 +155,31 @@ func opens() []string {
 	return args
 }
 
-func jvm(home, conf string, flags []string, class string, args ...string) []string {
+// classPath is Flink's lib, and the cluster's own with the jars that its user put there.
+func classPath(home, dir string) string {
+	return filepath.Join(home, "lib") + "/*:" + filepath.Join(dir, "lib") + "/*"
+}
+
+func jvm(home, dir string, flags []string, class string, args ...string) []string {
+	conf := filepath.Join(dir, "conf")
 	command := append(flags, "-XX:+UseSerialGC")
-	command = append(command, opens()...)
+	command = append(command, JavaModuleFlags()...)
 	command = append(command,
 		"-Dlog4j.configurationFile="+filepath.Join(conf, "log4j.properties"),
-		"-cp", filepath.Join(home, "lib")+"/*", class, "--configDir", conf)
+		"-cp", classPath(home, dir), class, "--configDir", conf)
 	return append(command, args...)
 }
 
-func jobManager(home, conf string) []string {
-	return jvm(home, conf, []string{"-Xmx512m", "-XX:MaxMetaspaceSize=256m"},
+func jobManager(home, dir string, flags []string) []string {
+	flags = append([]string{"-Xmx512m", "-XX:MaxMetaspaceSize=256m"}, flags...)
+	return jvm(home, dir, flags,
 		"org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
 		"--executionMode", "cluster", "-D", "jobmanager.memory.heap.size=512m")
 }
 
 // taskManager: Flink's scripts compute all of these from taskmanager.memory.process.size; a TaskManager that is started
 // without the scripts must be given every one.
-func taskManager(home, conf string, slots int) []string {
+func taskManager(home, dir string, slots int, flags []string) []string {
 	args := []string{}
 	for _, d := range []string{
 		fmt.Sprintf("taskmanager.cpu.cores=%d.0", slots),
@@ -175,6 +197,7 @@ func taskManager(home, conf string, slots int) []string {
 	} {
 		args = append(args, "-D", d)
 	}
-	return jvm(home, conf, []string{"-Xmx640m", "-Xms640m", "-XX:MaxDirectMemorySize=256m", "-XX:MaxMetaspaceSize=256m"},
+	flags = append([]string{"-Xmx640m", "-Xms640m", "-XX:MaxDirectMemorySize=256m", "-XX:MaxMetaspaceSize=256m"}, flags...)
+	return jvm(home, dir, flags,
 		"org.apache.flink.runtime.taskexecutor.TaskManagerRunner", args...)
 }

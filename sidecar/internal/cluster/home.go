@@ -53,10 +53,10 @@ func rootAbove(dir string) (root string, ok bool) {
 	}
 }
 
-// flinkHome returns a folder with Flink's lib and plugins, assembled from Maven modules if it is not there yet. A folder
+// Home returns a folder with Flink's lib, opt and plugins, assembled from Maven modules if it is not there yet. A folder
 // counts only with the stamp of the present POM, which is written last: a download that broke off is done again. Two
 // that need it at the same moment assemble it once.
-func flinkHome(ctx context.Context, root string, progress func(string)) (string, error) {
+func Home(ctx context.Context, root string, progress func(string)) (string, error) {
 	home := filepath.Join(root, ".drey", "flink-"+FlinkVersion)
 	sum := sha256.Sum256(flinkPOM)
 	want := hex.EncodeToString(sum[:])
@@ -78,7 +78,7 @@ func flinkHome(ctx context.Context, root string, progress func(string)) (string,
 	if ready() {
 		return home, nil
 	}
-	progress("assembling Flink " + FlinkVersion + " from Maven modules (140 MB, once)")
+	progress("assembling Flink " + FlinkVersion + " from Maven modules (250 MB, once)")
 	temp := home + ".part" // ours: we hold the lock; what is there is of a run that was killed
 	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o755)); err != nil {
 		return "", err
@@ -121,6 +121,23 @@ func JobsJar(ctx context.Context, root string, progress func(string)) (string, e
 	}
 	_, err := os.Stat(jar)
 	return jar, err
+}
+
+// GoJar returns the jar of the functions that come with Drey, for the TaskManager, and builds it when it is not there.
+func GoJar(ctx context.Context, root string, progress func(string)) (string, error) {
+	jar := filepath.Join(root, ".drey", "bin", "go-udf-bridge.jar")
+	if _, err := os.Stat(jar); err == nil {
+		return jar, nil
+	}
+	if _, err := JobsJar(ctx, root, progress); err != nil { // and with it the Java classes that go into the jar
+		return "", err
+	}
+	progress("building go-udf-bridge.jar")
+	if err := build(ctx, root, nil, "go", "run", "./udf-bridge/cmd/go-udf-builder", "build",
+		"./sidecar/functions/fraud", "./sidecar/functions/flights", "-o", jar); err != nil {
+		return "", fmt.Errorf("build go-udf-bridge.jar: %w", err)
+	}
+	return jar, nil
 }
 
 // build runs a build tool; its error holds the end of what the tool said.

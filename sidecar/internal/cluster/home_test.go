@@ -35,7 +35,7 @@ func runs(t *testing.T, root string) int {
 func TestFlinkHomeIsCompleteOrNot(t *testing.T) {
 	root := t.TempDir()
 	maven(t, strings.Replace(assembles, "echo run", "echo no route to host; exit 1; echo run", 1))
-	if _, err := flinkHome(t.Context(), root, func(string) {}); err == nil || !strings.Contains(err.Error(), "no route to host") || !strings.Contains(err.Error(), "run this again") {
+	if _, err := Home(t.Context(), root, func(string) {}); err == nil || !strings.Contains(err.Error(), "no route to host") || !strings.Contains(err.Error(), "run this again") {
 		t.Fatalf("got %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(root, ".drey", "flink-*"))
@@ -49,7 +49,7 @@ func TestFlinkHomeIsCompleteOrNot(t *testing.T) {
 	}
 	maven(t, assembles)
 	for range 2 {
-		home, err := flinkHome(t.Context(), root, func(string) {})
+		home, err := Home(t.Context(), root, func(string) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestFlinkHomeIsCompleteOrNot(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, ".drey", "flink-"+FlinkVersion, "stamp"), []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := flinkHome(t.Context(), root, func(string) {}); err != nil || runs(t, root) != 2 {
+	if _, err := Home(t.Context(), root, func(string) {}); err != nil || runs(t, root) != 2 {
 		t.Errorf("assembled %d times, %v", runs(t, root), err)
 	}
 }
@@ -75,7 +75,7 @@ func TestFlinkHomeIsAssembledOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if _, err := flinkHome(t.Context(), root, func(string) {}); err != nil {
+			if _, err := Home(t.Context(), root, func(string) {}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -2,11 +2,16 @@ package demo
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,8 +20,9 @@ type decision struct {
 	ID        string   `json:"id"`
 	Score     *float64 `json:"score"`
 	Decision  string   `json:"decision"`
+	Reasons   []string `json:"reasons"`
 	Label     *bool    `json:"label"`
-	LatencyUS int64    `json:"latency_us"`
+	LatencyUS float64  `json:"latency_us"`
 }
 
 // decisions are the committed output of a job. A committed file never changes, so each is read once.
@@ -35,6 +41,24 @@ func newDecisions(dir string) *decisions {
 }
 
 func (d *decisions) total() int64 { return d.lines + d.failed }
+
+// verdict is what Go said of a record, as text: equal texts are equal decisions, to the last bit of the score.
+func (d decision) verdict() string {
+	score := "null"
+	if d.Score != nil {
+		score = strconv.FormatFloat(*d.Score, 'g', -1, 64)
+	}
+	return fmt.Sprintf("%s %q %q", score, d.Decision, d.Reasons)
+}
+
+// digest is equal for equal decisions about the same records, whatever their order.
+func (d *decisions) digest() string {
+	hash := sha256.New()
+	for _, id := range slices.Sorted(maps.Keys(d.byID)) {
+		fmt.Fprintf(hash, "%s %s\n", id, d.byID[id].verdict())
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
+}
 
 // read takes in the files that were committed since the last time.
 func (d *decisions) read() error {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,37 @@ func TestDecisions(t *testing.T) {
 	}
 	if d.lines != 3 || d.total() != 5 || len(d.duplicates) != 1 || d.duplicates[0] != "2" || d.firstError != "7: invalid_event: amount is missing" {
 		t.Errorf("got %+v", d)
+	}
+}
+
+// The digest knows nothing of the order, nor of who waited how long; and of each decision everything.
+func TestDigest(t *testing.T) {
+	digest := func(lines ...string) string {
+		t.Helper()
+		dir := t.TempDir()
+		for i, line := range lines {
+			write(t, filepath.Join(dir, fmt.Sprint("part-", i)), line+"\n")
+		}
+		d := newDecisions(dir)
+		if err := d.read(); err != nil {
+			t.Fatal(err)
+		}
+		return d.digest()
+	}
+	one, two := `{"id":"1","score":0.9,"decision":"alert","reasons":["a","b"],"latency_us":10}`, `{"id":"2","score":0.1,"decision":"pass","reasons":[],"latency_us":20}`
+	want := digest(one, two)
+	if got := digest(two, strings.Replace(one, `"latency_us":10`, `"latency_us":0.25,"attempts":3`, 1)); got != want {
+		t.Error("the same decisions have another digest")
+	}
+	for old, new := range map[string]string{
+		`"id":"1"`: `"id":"3"`, "0.9": "0.9000000000000001", "alert": "review", `"a","b"`: `"b","a"`,
+	} {
+		if digest(strings.Replace(one, old, new, 1), two) == want {
+			t.Errorf("%s instead of %s has the same digest", new, old)
+		}
+	}
+	if digest(one) == want {
+		t.Error("a decision less has the same digest")
 	}
 }
 

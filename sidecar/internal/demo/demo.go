@@ -1,5 +1,5 @@
-// Package demo shows the whole path on real processes: a Flink cluster, an S3 server, the sidecar, and a job that scores
-// records through it; then it says how well that went.
+// Package demo shows the whole path on real processes: a Flink cluster, an S3 server, the sidecar or the Go library in the
+// TaskManager, and a job that scores records through it; then it says how well that went.
 package demo
 
 import (
@@ -26,19 +26,29 @@ const (
 	Walkthrough = "walkthrough"
 )
 
+// Ways for the job to call Go.
+const (
+	HTTP = "http" // the sidecar, asynchronously
+	UDF  = "udf"  // in the TaskManager, from the DataStream API; the jar is in Flink's lib
+	SQL  = "sql"  // in the TaskManager, from a SQL statement; USING JAR
+)
+
 // Options of a demo.
 type Options struct {
-	Input   string // Flights, Generated or Walkthrough
-	Events  int64  // 0 = the input's own default
-	Quick   bool   // a small input
-	Keep    bool   // leave everything running
-	Seed    int64  // of the generated input
-	Rate    int64  // records a second; 0 = the input's own default
-	Dir     string // of the cluster; empty = a temporary one, or .drey/dev with Keep
-	Sidecar string // program to serve with; empty = this one
-	Report  string // file for the summary as JSON; empty = none
-	Out     io.Writer
-	Live    bool // Out is a terminal: the line of progress is written over
+	Input       string // Flights, Generated or Walkthrough
+	Via         string // HTTP, UDF or SQL
+	Events      int64  // 0 = the input's own default
+	Quick       bool   // a small input
+	Keep        bool   // leave everything running
+	Seed        int64  // of the generated input
+	Rate        int64  // records a second; 0 = the input's own default
+	Parallelism int    // of the job; 0 = 2
+	Dir         string // of the cluster; empty = a temporary one, or .drey/dev with Keep
+	Sidecar     string // program to serve with, for HTTP; empty = this one
+	GoJar       string // of the functions, for UDF and SQL; empty = the one that scripts/build makes
+	Report      string // file for the summary as JSON; empty = none
+	Out         io.Writer
+	Live        bool // Out is a terminal: the line of progress is written over
 }
 
 // input is what a choice of input means.
@@ -61,8 +71,20 @@ func (o Options) Check() error {
 	if _, ok := inputs[o.Input]; !ok {
 		return fmt.Errorf("--input %q, must be %s, %s or %s", o.Input, Flights, Generated, Walkthrough)
 	}
-	if o.Events < 0 || o.Rate < 0 || o.Seed < 0 {
-		return errors.New("--events, --rate and --seed must not be negative")
+	switch o.Via {
+	case HTTP:
+		if o.GoJar != "" {
+			return fmt.Errorf("--go-jar is for --via %s and %s", UDF, SQL)
+		}
+	case UDF, SQL:
+		if o.Sidecar != "" {
+			return fmt.Errorf("--sidecar is for --via %s", HTTP)
+		}
+	default:
+		return fmt.Errorf("--via %q, must be %s, %s or %s", o.Via, HTTP, UDF, SQL)
+	}
+	if o.Events < 0 || o.Rate < 0 || o.Seed < 0 || o.Parallelism < 0 {
+		return errors.New("--events, --rate, --seed and --parallelism must not be negative")
 	}
 	return nil
 }
@@ -81,13 +103,16 @@ func (o *Options) fill() (input, error) {
 	if o.Rate == 0 {
 		o.Rate = in.rate
 	}
+	if o.Parallelism == 0 {
+		o.Parallelism = defaultParallelism
+	}
 	return in, nil
 }
 
 const (
-	slots       = 2
-	parallelism = 2
-	capacity    = 32 // in flight a subtask: enough to keep two cores busy, so that latency is not mostly waiting
+	defaultParallelism = 2
+
+	capacity = 32 // in flight a subtask: enough to keep two cores busy, so that latency is not mostly waiting
 )
 
 // demo is one run.
@@ -99,6 +124,7 @@ type demo struct {
 	flink   *flinkrest.Client
 	job     string
 	jar     string // of the jobs
+	goJar   string // of the functions; empty with HTTP
 	data    string // file of the flights
 	out     string // folder of the decisions
 	watch   *watch
@@ -182,8 +208,12 @@ func temporaryDir(parent string) (string, error) {
 
 func (d *demo) say(format string, a ...any) { fmt.Fprintf(d.Out, "  "+format+"\n", a...) }
 
+var viaWords = map[string]string{
+	HTTP: "beside Flink", UDF: "in the TaskManager", SQL: "in the TaskManager, called from SQL",
+}
+
 func (d *demo) run(ctx context.Context) error {
-	fmt.Fprintf(d.Out, "Drey demo: %s, %d events, Flink %s, the decision made in Go\n", d.Input, d.Events, cluster.FlinkVersion)
+	fmt.Fprintf(d.Out, "Drey demo: %s, %d events, Flink %s, the decision made in Go, %s\n", d.Input, d.Events, cluster.FlinkVersion, viaWords[d.Via])
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -222,6 +252,13 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if d.jar, err = cluster.JobsJar(ctx, d.root, say); err != nil {
 		return err
 	}
+	if d.Via != HTTP {
+		if d.goJar = d.GoJar; d.goJar == "" {
+			if d.goJar, err = cluster.GoJar(ctx, d.root, say); err != nil {
+				return err
+			}
+		}
+	}
 	if d.Input == Flights {
 		d.data, err = dataset.Prepare(ctx, filepath.Join(d.root, ".drey", "data"), say)
 	}
@@ -229,10 +266,14 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 }
 
 func (d *demo) start(ctx context.Context) (err error) {
+	options := cluster.Options{
+		Dir: d.Dir, Slots: d.Parallelism, Tied: !d.Keep, AnyPorts: !d.Keep, Progress: func(s string) { d.say("%s", s) },
+	}
+	if d.Via == UDF {
+		options.Lib = []string{d.goJar}
+	}
 	var already bool
-	d.cluster, already, err = cluster.Up(ctx, cluster.Options{
-		Dir: d.Dir, Slots: slots, Tied: !d.Keep, AnyPorts: !d.Keep, Progress: func(s string) { d.say("%s", s) },
-	})
+	d.cluster, already, err = cluster.Up(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -242,6 +283,10 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return fmt.Errorf("a cluster runs in %s already: end it with drey dev down --dir %[1]s, or give this demo a --dir of its own", d.Dir)
 	}
 	d.flink = flinkrest.New(d.cluster.Flink)
+	if d.Via != HTTP {
+		d.say("Flink %s, Go from %s, S3 %s", d.cluster.Flink, filepath.Base(d.goJar), d.cluster.S3)
+		return nil
+	}
 	program := d.Sidecar
 	if program == "" {
 		if program, err = os.Executable(); err != nil {
@@ -280,8 +325,9 @@ func (d *demo) submit(ctx context.Context) error {
 	}
 	d.out = filepath.Join(d.Dir, "out")
 	args := []string{
+		"--via", d.Via,
 		"--output-path", "file://" + d.out,
-		"--parallelism", strconv.Itoa(parallelism),
+		"--parallelism", strconv.Itoa(d.Parallelism),
 		"--follow", strconv.FormatBool(d.Keep),
 		"--rate", strconv.FormatInt(d.Rate, 10),
 	}
@@ -293,19 +339,20 @@ func (d *demo) submit(ctx context.Context) error {
 	if d.Input == Generated && d.Seed != 0 {
 		args = append(args, "--seed", strconv.FormatInt(d.Seed, 10))
 	}
+	if d.Via == SQL {
+		args = append(args, "--go-jar", "file://"+d.goJar)
+	}
 	interval := "5 s"
 	if d.Quick || d.Events < 100_000 {
 		interval = "500 ms"
 	}
-	d.job, err = d.flink.RunJar(ctx, id, flinkrest.Run{
-		EntryClass: d.input.class, Args: args, Parallelism: parallelism,
-		Config: map[string]string{
-			"drey.sidecar.url":                 "http://" + d.cluster.Sidecar.HTTP,
-			"drey.async.on-error":              "side-output",
-			"drey.async.capacity":              strconv.Itoa(capacity),
-			"execution.checkpointing.interval": interval,
-		},
-	})
+	config := map[string]string{"execution.checkpointing.interval": interval}
+	if d.Via == HTTP {
+		config["drey.sidecar.url"] = "http://" + d.cluster.Sidecar.HTTP
+		config["drey.async.on-error"] = "side-output"
+		config["drey.async.capacity"] = strconv.Itoa(capacity)
+	}
+	d.job, err = d.flink.RunJar(ctx, id, flinkrest.Run{EntryClass: d.input.class, Args: args, Parallelism: d.Parallelism, Config: config})
 	if err != nil {
 		return err
 	}
@@ -315,15 +362,17 @@ func (d *demo) submit(ctx context.Context) error {
 }
 
 func (d *demo) printURLs() {
-	s := d.cluster.Sidecar
-	fmt.Fprintf(d.Out, `
-Left running (--keep):
-  Flink      %s/#/job/running/%s/overview
-  sidecar    http://%s/v1/status
-  metrics    http://%s/metrics
-  S3         %s, objects as files in %s
-  decisions  %s
-  logs       %s
-End it with: scripts/dev down --dir %s
-`, d.cluster.Flink, d.job, s.HTTP, s.Admin, d.cluster.S3, d.cluster.Data, d.out, filepath.Join(d.Dir, "logs"), d.Dir)
+	line := func(name, format string, a ...any) {
+		fmt.Fprintf(d.Out, "  %-10s %s\n", name, fmt.Sprintf(format, a...))
+	}
+	fmt.Fprintln(d.Out, "\nLeft running (--keep):")
+	line("Flink", "%s/#/job/running/%s/overview", d.cluster.Flink, d.job)
+	if s := d.cluster.Sidecar; s != nil {
+		line("sidecar", "http://%s/v1/status", s.HTTP)
+		line("metrics", "http://%s/metrics", s.Admin)
+	}
+	line("S3", "%s, objects as files in %s", d.cluster.S3, d.cluster.Data)
+	line("decisions", "%s", d.out)
+	line("logs", "%s", filepath.Join(d.Dir, "logs"))
+	fmt.Fprintf(d.Out, "End it with: scripts/dev down --dir %s\n", d.Dir)
 }

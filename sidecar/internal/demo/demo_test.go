@@ -14,20 +14,24 @@ func TestOptions(t *testing.T) {
 		options Options
 		events  int64
 	}{
-		{Options{Input: Flights}, 336_776},
-		{Options{Input: Flights, Quick: true}, 20_000},
-		{Options{Input: Flights, Quick: true, Events: 5}, 5},
-		{Options{Input: Generated}, 1_000_000},
+		{Options{Via: HTTP, Input: Flights}, 336_776},
+		{Options{Via: HTTP, Input: Flights, Quick: true}, 20_000},
+		{Options{Via: HTTP, Input: Flights, Quick: true, Events: 5}, 5},
+		{Options{Via: UDF, Input: Generated}, 1_000_000},
 	} {
 		if _, err := c.options.fill(); err != nil || c.options.Events != c.events {
 			t.Errorf("%+v: %v", c.options, err)
 		}
 	}
-	o := Options{Input: Walkthrough}
+	o := Options{Via: SQL, Input: Walkthrough}
 	if _, err := o.fill(); err != nil || o.Rate == 0 {
 		t.Errorf("the walkthrough is to be watched: rate %d, %v", o.Rate, err)
 	}
-	for _, bad := range []Options{{Input: "flight"}, {}, {Input: Flights, Events: -1}, {Input: Generated, Seed: -1}} {
+	for _, bad := range []Options{
+		{Via: HTTP, Input: "flight"}, {}, {Via: HTTP, Input: Flights, Events: -1}, {Via: HTTP, Input: Generated, Seed: -1}, {Input: Generated},
+		{Via: "grpc", Input: Flights}, {Via: SQL, Input: Flights, Sidecar: "x"}, {Via: HTTP, Input: Flights, GoJar: "x"},
+		{Via: HTTP, Input: Flights, Parallelism: -1},
+	} {
 		if err := bad.Check(); err == nil {
 			t.Errorf("%+v passed", bad)
 		}

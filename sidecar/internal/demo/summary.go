@@ -24,6 +24,7 @@ type Summary struct {
 	Input       string          `json:"input"`
 	Events      int64           `json:"events"`
 	Decisions   int64           `json:"decisions"`
+	Digest      string          `json:"decisions_digest"` // of ids, scores, decisions and reasons: equal if they are
 	Alerts      int64           `json:"alerts"`
 	Reviews     int64           `json:"reviews"`
 	Failed      int64           `json:"failed"`
@@ -50,7 +51,9 @@ type Quality struct {
 	BaseRate  *float64 `json:"base_rate,omitempty"`
 }
 
-// Latency is from the moment that Flink hands a record to the operator until its answer is there, retries included.
+// Latency is what a record waits for its decision inside Flink. HTTP: from the moment that the operator gets it until the
+// answer is there, retries included. UDF: the call, with the record made JSON and the answer read. SQL: from before the query until after
+// it, with the conversion into SQL's types and back.
 type Latency struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
@@ -64,11 +67,11 @@ type Checkpoint struct {
 
 func (d *demo) summarise(got *decisions) (*Summary, error) {
 	s := &Summary{
-		Via: "http", Input: d.Input, Events: d.Events, Decisions: got.lines, Failed: got.failed,
+		Via: d.Via, Digest: got.digest(), Input: d.Input, Events: d.Events, Decisions: got.lines, Failed: got.failed,
 		Duplicates: int64(len(got.duplicates)), Seconds: math.Round(time.Since(d.started).Seconds()*10) / 10,
 		JobID: d.job, JobState: d.watch.state, Checkpoints: []Checkpoint{}, firstError: got.firstError, kept: d.Keep,
 	}
-	var latencies []int64
+	var latencies []float64
 	for _, one := range got.byID {
 		switch one.Decision {
 		case "alert":
@@ -151,12 +154,12 @@ func number(f float64) *float64 {
 }
 
 // quantile is the smallest value, in milliseconds, that a share q of the microseconds is not above; it sorts them.
-func quantile(micros []int64, q float64) float64 {
+func quantile(micros []float64, q float64) float64 {
 	if len(micros) == 0 {
 		return 0
 	}
 	slices.Sort(micros)
-	return float64(micros[max(0, int(math.Ceil(q*float64(len(micros))))-1)]) / 1000
+	return micros[max(0, int(math.Ceil(q*float64(len(micros))))-1)] / 1000
 }
 
 // check says what makes the demo a failure.
@@ -185,6 +188,10 @@ func (s *Summary) write(path string) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
+var latencyWords = map[string]string{
+	HTTP: "as Flink sees it", UDF: "of the call, JSON there and back", SQL: "from before the query until after it",
+}
+
 func (s *Summary) print(out io.Writer) {
 	w := bufio.NewWriter(out)
 	defer w.Flush()
@@ -194,8 +201,9 @@ func (s *Summary) print(out io.Writer) {
 	line("events in", "%d", s.Events)
 	line("decisions out", "%d in %.0f s, cluster start included", s.Decisions, s.Seconds)
 	line("alerts", "%d, and %d for review", s.Alerts, s.Reviews)
+	line("digest", "%s; the same decisions have the same, whichever --via", s.Digest)
 	line("failed", "%d", s.Failed)
-	line("latency", "p50 %.2f ms, p99 %.2f ms, as Flink sees it", s.Latency.P50, s.Latency.P99)
+	line("latency", "p50 %.3g ms, p99 %.3g ms, %s", s.Latency.P50, s.Latency.P99, latencyWords[s.Via])
 	if s.Judged > 0 {
 		line("judged", "%d decisions by the %s", s.Judged, s.judgedWhat)
 		line("", "%-10s %9s %9s %9s", "", "precision", "recall", "AUC")

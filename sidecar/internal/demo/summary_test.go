@@ -15,19 +15,19 @@ import (
 )
 
 func TestQuantile(t *testing.T) {
-	hundred := make([]int64, 100)
+	hundred := make([]float64, 100)
 	for i := range hundred {
-		hundred[i] = int64(100-i) * 1000 // 1 to 100 ms, not in order
+		hundred[i] = float64(100-i) * 1000 // 1 to 100 ms, not in order
 	}
 	for _, c := range []struct {
-		micros []int64
+		micros []float64
 		q      float64
 		want   float64
 	}{
 		{nil, 0.5, 0},
-		{[]int64{7000}, 0.5, 7},
-		{[]int64{7000}, 0.99, 7},
-		{[]int64{3000, 1000, 2000}, 0.5, 2},
+		{[]float64{7000}, 0.5, 7},
+		{[]float64{7000}, 0.99, 7},
+		{[]float64{3000, 1000, 2000}, 0.5, 2},
 		{hundred, 0.5, 50},
 		{hundred, 0.99, 99},
 		{hundred, 1, 100},
@@ -83,7 +83,7 @@ func TestReport(t *testing.T) {
 	write(t, filepath.Join(dir, "out", "part-0"), `{"id":"0","score":0.97,"decision":"alert","label":null,"latency_us":2000}
 {"id":"1","score":0.1,"decision":"pass","label":null,"latency_us":1000}
 `)
-	d := &demo{Options: Options{Input: Walkthrough, Events: 2}, job: "abc", watch: &watch{state: flinkrest.Finished, checkpoints: map[int64]string{}}}
+	d := &demo{Options: Options{Via: HTTP, Input: Walkthrough, Events: 2}, job: "abc", watch: &watch{state: flinkrest.Finished, checkpoints: map[int64]string{}}}
 	for _, c := range []flinkrest.Checkpoint{
 		{ID: 3, Status: "COMPLETED", ExternalPath: "s3://flink/c/chk-3"},
 		{ID: 2, Status: "COMPLETED", IsSavepoint: true, ExternalPath: "s3://flink/s"},
@@ -132,7 +132,7 @@ func TestReport(t *testing.T) {
 	}
 	var table bytes.Buffer
 	s.print(&table)
-	for _, want := range []string{"this input has no labels", "p50 1.00 ms, p99 2.00 ms", "s3://flink/c/chk-3", "1, and 0 for review", "--keep"} {
+	for _, want := range []string{"this input has no labels", "p50 1 ms, p99 2 ms, as Flink sees it", "s3://flink/c/chk-3", "1, and 0 for review", "--keep"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("no %q in\n%s", want, &table)
 		}

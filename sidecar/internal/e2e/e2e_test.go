@@ -47,10 +47,15 @@ const (
 
 func up(t *testing.T) *cluster.Cluster {
 	t.Helper()
+	return upWith(t, cluster.Options{})
+}
+
+// upWith starts a cluster of two slots for one test.
+func upWith(t *testing.T, o cluster.Options) *cluster.Cluster {
+	t.Helper()
 	dir := t.TempDir()
-	c, _, err := cluster.Up(context.Background(), cluster.Options{
-		Dir: dir, Slots: 2, AnyPorts: true, Tied: true, Progress: func(s string) { t.Log(s) },
-	})
+	o.Dir, o.Slots, o.AnyPorts, o.Tied, o.Progress = dir, 2, true, true, func(s string) { t.Log(s) }
+	c, _, err := cluster.Up(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

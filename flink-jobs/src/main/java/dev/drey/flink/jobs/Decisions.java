@@ -1,8 +1,6 @@
 package dev.drey.flink.jobs;
 
-import dev.drey.flink.async.GoAsync;
-import dev.drey.flink.async.GoResult;
-import java.io.Serializable;
+import javax.annotation.Nullable;
 import org.apache.flink.api.common.serialization.SimpleStringEncoder;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.connector.file.sink.FileSink;
@@ -24,48 +22,28 @@ import org.apache.flink.util.OutputTag;
  * <pre>
  * OUT/part-...         {"id","function","timestamp","score","decision","reasons","label","latency_us","attempts", ...}
  * OUT/alerts/part-...  those whose decision is alert, again
- * OUT/errors/part-...  {"id","error","code"}: records that failed, with drey.async.on-error = side-output
+ * OUT/errors/part-...  {"id","error","code"}: records that failed, with --via http and drey.async.on-error = side-output
  * </pre>
  */
 final class Decisions {
     private static final OutputTag<String> ALERTS = new OutputTag<>("alerts", Types.STRING);
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Adds to a line what only the job knows of its record: at least id, timestamp and label. */
-    @FunctionalInterface
-    interface Describe<IN> extends Serializable {
-        void describe(IN record, ObjectNode line);
-    }
-
     private Decisions() {}
 
-    static <IN> void write(
-            GoAsync.Streams<IN, Verdict> decided,
-            String function,
-            Describe<IN> describe,
-            String path,
-            boolean print) {
-        SingleOutputStreamOperator<String> lines =
-                decided.results()
-                        .process(new Lines<>(function, describe))
-                        .name("decisions-to-json")
-                        .uid("decisions-to-json");
+    /** Writes what {@link Lines} made, and the alerts among them again. */
+    static void write(SingleOutputStreamOperator<String> lines, String path, boolean print) {
         lines.sinkTo(files(path)).name("decisions").uid("decisions");
-
         DataStream<String> alerts = lines.getSideOutput(ALERTS);
         alerts.sinkTo(files(path + "/alerts")).name("alerts").uid("alerts");
         if (print) {
             alerts.print("alert").name("print-alerts").uid("print-alerts");
         }
+    }
 
-        decided.errors()
-                .map(failed -> error(failed, describe))
-                .returns(Types.STRING)
-                .name("errors-to-json")
-                .uid("errors-to-json")
-                .sinkTo(files(path + "/errors"))
-                .name("errors")
-                .uid("errors");
+    /** Writes lines that {@link #error} made. */
+    static void writeErrors(DataStream<String> errors, String path) {
+        errors.sinkTo(files(path + "/errors")).name("errors").uid("errors");
     }
 
     private static FileSink<String> files(String path) {
@@ -75,45 +53,51 @@ final class Decisions {
                 .build();
     }
 
-    private static <IN> String error(GoResult<IN, Verdict> failed, Describe<IN> describe) {
+    /** The line of a record that failed. */
+    static <IN> String error(Question<IN> question, IN record, String code, String detail) {
         ObjectNode line = JSON.createObjectNode();
-        describe.describe(failed.input(), line);
+        question.describe(record, line);
         line.retain("id");
-        line.put("error", failed.error().detail());
-        line.put("code", failed.error().code());
+        line.put("error", detail);
+        line.put("code", code);
         return line.toString();
     }
 
-    private static final class Lines<IN> extends ProcessFunction<GoResult<IN, Verdict>, String> {
+    /**
+     * Makes the lines.
+     *
+     * @param <T> a record with what was decided
+     * @param <IN> the record
+     */
+    abstract static class Lines<T, IN> extends ProcessFunction<T, String> {
         private static final long serialVersionUID = 1L;
 
-        private final String function;
-        private final Describe<IN> describe;
+        private final Question<IN> question;
 
-        Lines(String function, Describe<IN> describe) {
-            this.function = function;
-            this.describe = describe;
+        Lines(Question<IN> question) {
+            this.question = question;
         }
 
-        @Override
-        public void processElement(
-                GoResult<IN, Verdict> result, Context context, Collector<String> out) {
+        /** The line of a record; the caller adds latency and attempts. */
+        final ObjectNode line(IN record, @Nullable Verdict verdict) {
             ObjectNode line = JSON.createObjectNode();
-            line.put("function", function);
-            describe.describe(result.input(), line);
-            Verdict verdict = result.value();
-            if (verdict == null) { // with drey.async.on-error = null
+            line.put("function", question.function);
+            question.describe(record, line);
+            if (verdict == null) {
                 line.putNull("score").putNull("decision").putNull("reasons");
-                line.put("code", result.error().code());
             } else {
                 line.put("score", verdict.score).put("decision", verdict.decision);
                 verdict.reasons.forEach(line.putArray("reasons")::add);
             }
-            line.put("latency_us", result.latencyMicros()).put("attempts", result.attempts());
+            return line;
+        }
+
+        final void emit(
+                ObjectNode line, @Nullable Verdict verdict, Context to, Collector<String> out) {
             String text = line.toString();
             out.collect(text);
             if (verdict != null && verdict.isAlert()) {
-                context.output(ALERTS, text);
+                to.output(ALERTS, text);
             }
         }
     }

@@ -1,12 +1,9 @@
 package dev.drey.flink.jobs;
 
-import dev.drey.flink.async.GoAsync;
-import dev.drey.flink.async.GoAsyncFunction;
 import dev.drey.flink.jobs.flights.Flight;
 import dev.drey.flink.jobs.flights.FlightReader;
 import java.time.Duration;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.configuration.Configuration;
 import org.apache.flink.connector.file.src.FileSource;
 import org.apache.flink.connector.file.src.reader.TextLineInputFormat;
 import org.apache.flink.core.fs.Path;
@@ -26,6 +23,8 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * --follow true         go on running after the last flight, and read files that are added
  * --parallelism N       of all but the source
  * --print true          alerts also to the TaskManager's standard output
+ * --via http            how Go is asked: http, udf or sql, see {@link Verdicts}
+ * --go-jar URI          with sql: the functions' jar, if it is not in Flink's lib
  * --drey.sidecar.url URL, --drey.async...   over Flink's configuration
  * </pre>
  */
@@ -43,7 +42,6 @@ public final class FlightsJob {
 
     static void define(StreamExecutionEnvironment env, String... args) {
         JobArguments arguments = JobArguments.parse(args, "input-path");
-        Configuration config = GoAsync.configuration(env, args);
         if (arguments.parallelism() > 0) {
             env.setParallelism(arguments.parallelism());
         }
@@ -70,25 +68,40 @@ public final class FlightsJob {
                         .uid("event-time")
                         .setParallelism(1);
 
-        GoAsyncFunction<Flight, Verdict> lateness =
-                GoAsyncFunction.<Flight, Verdict>builder("flights", Verdict.class)
-                        .id(flight -> flight.id)
-                        .build(config);
-        GoAsync.Streams<Flight, Verdict> decided = GoAsync.wait(flights, lateness);
+        Verdicts.write(env, flights, question(), flight -> flight.id, arguments, args);
+    }
 
-        Decisions.write(
-                decided,
-                "flights",
-                (flight, line) ->
-                        line.put("id", flight.id)
-                                .put("timestamp", flight.scheduledDeparture)
-                                .put("label", flight.wasLate())
-                                .put("arr_delay", flight.arrDelay)
-                                .put("carrier", flight.carrier)
-                                .put("flight", flight.flight)
-                                .put("origin", flight.origin)
-                                .put("dest", flight.dest),
-                arguments.outputPath(),
-                arguments.flag("print"));
+    private static Question<Flight> question() {
+        return Question.<Flight>of(
+                        "flights",
+                        (flight, line) ->
+                                line.put("id", flight.id)
+                                        .put("timestamp", flight.scheduledDeparture)
+                                        .put("label", flight.wasLate())
+                                        .put("arr_delay", flight.arrDelay)
+                                        .put("carrier", flight.carrier)
+                                        .put("flight", flight.flight)
+                                        .put("origin", flight.origin)
+                                        .put("dest", flight.dest))
+                .with("scheduled_departure", "BIGINT NOT NULL", flight -> flight.scheduledDeparture)
+                .with("sched_minute", "INT NOT NULL", flight -> flight.schedMinute)
+                .with("month", "INT NOT NULL", flight -> flight.month)
+                .with("weekday", "INT NOT NULL", flight -> flight.weekday)
+                .with("carrier", "STRING NOT NULL", flight -> flight.carrier)
+                .with("origin", "STRING NOT NULL", flight -> flight.origin)
+                .with("dest", "STRING NOT NULL", flight -> flight.dest)
+                .with("distance", "DOUBLE NOT NULL", flight -> flight.distance)
+                .with("tailnum", "STRING", flight -> flight.tailnum)
+                .with("plane_age", "DOUBLE", flight -> flight.planeAge)
+                .with("seats", "BIGINT", flight -> flight.seats)
+                .with("temp", "DOUBLE", flight -> flight.temp)
+                .with("dewp", "DOUBLE", flight -> flight.dewp)
+                .with("humid", "DOUBLE", flight -> flight.humid)
+                .with("wind_dir", "DOUBLE", flight -> flight.windDir)
+                .with("wind_speed", "DOUBLE", flight -> flight.windSpeed)
+                .with("wind_gust", "DOUBLE", flight -> flight.windGust)
+                .with("precip", "DOUBLE", flight -> flight.precip)
+                .with("pressure", "DOUBLE", flight -> flight.pressure)
+                .with("visib", "DOUBLE", flight -> flight.visib);
     }
 }

@@ -1,13 +1,10 @@
 package dev.drey.flink.jobs;
 
-import dev.drey.flink.async.GoAsync;
-import dev.drey.flink.async.GoAsyncFunction;
 import dev.drey.flink.jobs.fraud.AccountMemory;
 import dev.drey.flink.jobs.fraud.DeviceMemory;
 import dev.drey.flink.jobs.fraud.Payment;
 import dev.drey.flink.jobs.fraud.PaymentGenerator;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.configuration.Configuration;
 import org.apache.flink.connector.datagen.source.GeneratorFunction;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -23,7 +20,7 @@ import org.apache.flink.walkthrough.common.source.TransactionSource;
  * the checkpoint that the job is restored from.
  *
  * <pre>
- * payments -> by account: what was before -> by device: who else -> go-fraud -> files
+ * payments -> by account: what was before -> by device: who else -> Go -> files
  * </pre>
  *
  * <pre>
@@ -35,6 +32,8 @@ import org.apache.flink.walkthrough.common.source.TransactionSource;
  * --follow true         go on running after the last payment
  * --parallelism N       of all but the source
  * --print true          alerts also to the TaskManager's standard output
+ * --via http            how Go is asked: http, udf or sql, see {@link Verdicts}
+ * --go-jar URI          with sql: the functions' jar, if it is not in Flink's lib
  * --drey.sidecar.url URL, --drey.async...   over Flink's configuration
  * </pre>
  */
@@ -50,7 +49,6 @@ public final class FraudJob {
 
     static void define(StreamExecutionEnvironment env, String... args) {
         JobArguments arguments = JobArguments.parse(args, "input", "seed");
-        Configuration config = GoAsync.configuration(env, args);
         if (arguments.parallelism() > 0) {
             env.setParallelism(arguments.parallelism());
         }
@@ -74,24 +72,30 @@ public final class FraudJob {
                         .name("device-memory")
                         .uid("device-memory");
 
-        GoAsyncFunction<Payment, Verdict> fraud =
-                GoAsyncFunction.<Payment, Verdict>builder("fraud", Verdict.class)
-                        .id(Payment::idempotencyKey)
-                        .build(config);
-        GoAsync.Streams<Payment, Verdict> decided = GoAsync.wait(remembered, fraud);
+        Verdicts.write(env, remembered, question(), Payment::idempotencyKey, arguments, args);
+    }
 
-        Decisions.write(
-                decided,
-                "fraud",
-                (payment, line) ->
-                        line.put("id", payment.id)
-                                .put("timestamp", payment.timestamp)
-                                .put("label", payment.label)
-                                .put("accountId", payment.accountId)
-                                .put("amount", payment.amount)
-                                .put("region", payment.region),
-                arguments.outputPath(),
-                arguments.flag("print"));
+    private static Question<Payment> question() {
+        return Question.<Payment>of(
+                        "fraud",
+                        (payment, line) ->
+                                line.put("id", payment.id)
+                                        .put("timestamp", payment.timestamp)
+                                        .put("label", payment.label)
+                                        .put("accountId", payment.accountId)
+                                        .put("amount", payment.amount)
+                                        .put("region", payment.region))
+                .with("accountId", "BIGINT NOT NULL", payment -> payment.accountId)
+                .with("timestamp", "BIGINT NOT NULL", payment -> payment.timestamp)
+                .with("amount", "DOUBLE NOT NULL", payment -> payment.amount)
+                .with("device", "STRING", payment -> payment.device)
+                .with("ip", "STRING", payment -> payment.ip)
+                .with("region", "STRING", payment -> payment.region)
+                .with("previousAmount", "DOUBLE", payment -> payment.previousAmount)
+                .with("previousTimestamp", "BIGINT", payment -> payment.previousTimestamp)
+                .with("newDevice", "BOOLEAN", payment -> payment.newDevice)
+                .with("newRegion", "BOOLEAN", payment -> payment.newRegion)
+                .with("accountsOnDevice", "BIGINT", payment -> payment.accountsOnDevice);
     }
 
     private static GeneratorFunction<Long, Payment> input(JobArguments arguments) {

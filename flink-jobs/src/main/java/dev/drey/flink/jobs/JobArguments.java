@@ -13,7 +13,15 @@ import org.apache.flink.util.ParameterTool;
  */
 public final class JobArguments {
     private static final List<String> COMMON =
-            List.of("output-path", "events", "rate", "follow", "parallelism", "print");
+            List.of(
+                    "output-path",
+                    "events",
+                    "rate",
+                    "follow",
+                    "parallelism",
+                    "print",
+                    "via",
+                    "go-jar");
 
     private final ParameterTool arguments;
 

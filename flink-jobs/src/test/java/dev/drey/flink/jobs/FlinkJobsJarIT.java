@@ -18,6 +18,9 @@ class FlinkJobsJarIT {
     private static final List<String> ALLOWED =
             List.of(
                     "META-INF/MANIFEST.MF",
+                    // LOAD MODULE go, and the Java half of Go functions: without any function.
+                    "META-INF/services/org.apache.flink.table.factories.Factory",
+                    "GoUDFProxy.class",
                     "dev/drey/flink/.*",
                     "org/apache/flink/walkthrough/common/.*");
 

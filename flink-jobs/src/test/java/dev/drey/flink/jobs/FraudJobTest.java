@@ -256,5 +256,11 @@ class FraudJobTest {
                                         "--output-path",
                                         "/x"))
                 .hasMessageContaining("generated or walkthrough");
+        assertThatThrownBy(
+                        () ->
+                                FraudJob.define(
+                                        JobRun.cluster(1), "--via", "grpc", "--output-path", "/x"))
+                .hasMessageContaining("--via is grpc")
+                .hasMessageContaining("http, udf or sql");
     }
 }

@@ -1,0 +1,179 @@
+package dev.drey.flink.jobs.bench;
+
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.table.api.Table;
+import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.CloseableIterator;
+import org.apache.flink.util.ParameterTool;
+
+/**
+ * Runs one query of the benchmark in a cluster in this JVM, with its function in one language, and
+ * prints what was measured as one line of JSON.
+ *
+ * <pre>
+ * --case bigint | strings | json | row
+ * --mode none | java | java-internal | go | thread | process   (the last two are Python's)
+ * --size N                 bytes of the strings or of the JSON
+ * --rows N                 first a whole job of so many rows, in the JVM as it is after its start; 0 not
+ * --warmup S --seconds S   then a job for the steady state, from its first row on
+ * --check N                then compares N rows with what the Go function makes of them
+ * --python EXE             for Python, whose path (PYTHONPATH) must have the module functions
+ * </pre>
+ *
+ * <pre>
+ * {"case":"bigint","mode":"go","job_rows_per_s":2012345.6,"rows_per_s":6824691.2,"cpu_us_per_row":0.163}
+ * </pre>
+ */
+public final class UdfBench {
+    private static final long PATIENCE_SECONDS = 180;
+
+    private UdfBench() {}
+
+    /** Ends with an error if a job does. */
+    public static void main(String[] args) throws Exception {
+        ParameterTool arguments = ParameterTool.fromArgs(args);
+        Configuration config = configuration(arguments);
+        double jobRate = 0;
+        long rows = arguments.getLong("rows", 0);
+        if (rows > 0) {
+            JobClient whole =
+                    start(arguments, config, ", 'number-of-rows'='" + rows + "'", Meter.none());
+            jobRate = rows * 1e3 / whole.getJobExecutionResult().get().getNetRuntime();
+        }
+        Meter meter =
+                new Meter(arguments.getDouble("warmup", 5), arguments.getDouble("seconds", 5));
+        JobClient job = start(arguments, config, "", meter);
+        job.getJobExecutionResult()
+                .whenComplete(
+                        (result, failure) ->
+                                Meter.reading()
+                                        .completeExceptionally(
+                                                failure != null
+                                                        ? failure
+                                                        : new IllegalStateException("it ended")));
+        Meter.Reading reading = Meter.reading().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        System.out.printf(
+                Locale.ROOT,
+                "{\"case\":\"%s\",\"mode\":\"%s\",\"job_rows_per_s\":%.1f,\"rows_per_s\":%.1f,\"cpu_us_per_row\":%.4f}%n",
+                arguments.get("case"),
+                arguments.get("mode"),
+                jobRate,
+                reading.rows / reading.seconds,
+                reading.cpuSeconds * 1e6 / reading.rows);
+        job.cancel().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        long check = arguments.getLong("check", 0);
+        if (check > 0) {
+            check(arguments, config, check);
+        }
+        System.exit(0); // Python's server would keep the JVM alive
+    }
+
+    private static JobClient start(
+            ParameterTool arguments, Configuration config, String source, Meter sink)
+            throws Exception {
+        UdfCase what = UdfCase.of(arguments.getRequired("case"));
+        String mode = arguments.getRequired("mode");
+        int size = arguments.getInt("size", 100);
+        StreamExecutionEnvironment env =
+                StreamExecutionEnvironment.createLocalEnvironment(1, config);
+        StreamTableEnvironment tables = tables(env, source);
+        if (!mode.equals("none")) {
+            tables.executeSql("CREATE TEMPORARY FUNCTION f AS " + function(what, mode));
+        }
+        Table table =
+                tables.sqlQuery(mode.equals("none") ? what.queryWithout(size) : what.query(size));
+        // As Flink's internal rows, which is what the connector blackhole gets.
+        DataStream<RowData> rows =
+                tables.toDataStream(
+                        table,
+                        table.getResolvedSchema().toPhysicalRowDataType().bridgedTo(RowData.class));
+        rows.addSink(sink);
+        return env.executeAsync("bench " + what + " " + mode);
+    }
+
+    /** Fails if the function says something else than Go's. */
+    private static void check(ParameterTool arguments, Configuration config, long rows)
+            throws Exception {
+        UdfCase what = UdfCase.of(arguments.getRequired("case"));
+        Configuration batch = new Configuration(config);
+        batch.setString("execution.runtime-mode", "batch");
+        StreamTableEnvironment tables =
+                tables(
+                        StreamExecutionEnvironment.createLocalEnvironment(1, batch),
+                        ", 'number-of-rows'='" + rows + "'");
+        tables.executeSql(
+                "CREATE TEMPORARY FUNCTION f AS " + function(what, arguments.get("mode")));
+        tables.executeSql("CREATE TEMPORARY FUNCTION g AS " + function(what, "go"));
+        try (CloseableIterator<Row> counts =
+                tables.executeSql(what.differences(arguments.getInt("size", 100))).collect()) {
+            long differences = counts.next().<Long>getFieldAs(0);
+            if (differences > 0) {
+                throw new IllegalStateException(
+                        differences + " of " + rows + " rows are not what Go makes of them");
+            }
+        }
+    }
+
+    private static StreamTableEnvironment tables(StreamExecutionEnvironment env, String source) {
+        StreamTableEnvironment tables = StreamTableEnvironment.create(env);
+        tables.executeSql(
+                "CREATE TEMPORARY TABLE numbers (x BIGINT NOT NULL) WITH ('connector'='datagen',"
+                        + " 'rows-per-second'='1000000000', 'fields.x.min'='0',"
+                        + " 'fields.x.max'='999999'"
+                        + source
+                        + ")");
+        return tables;
+    }
+
+    private static String function(UdfCase what, String mode) {
+        switch (mode) {
+            case "java":
+                return "'" + what.java.getName() + "'";
+            case "java-internal":
+                return "'" + JavaFunctions.DecideInternal.class.getName() + "'";
+            case "go":
+                return "'dev.drey.udf." + className(what.function) + "'";
+            case "thread":
+            case "process":
+                return "'functions." + what.function + "' LANGUAGE PYTHON";
+            default:
+                throw new IllegalArgumentException("--mode " + mode);
+        }
+    }
+
+    /** As the builder names the class of a function: PlusOne of plus_one. */
+    private static String className(String function) {
+        StringBuilder name = new StringBuilder();
+        for (String word : function.split("_")) {
+            name.append(Character.toUpperCase(word.charAt(0))).append(word.substring(1));
+        }
+        return name.toString();
+    }
+
+    private static Configuration configuration(ParameterTool arguments) {
+        String mode = arguments.getRequired("mode");
+        Configuration config =
+                Configuration.fromMap(
+                        Map.of(
+                                "pipeline.object-reuse", "true",
+                                "rest.bind-port", "0",
+                                "taskmanager.numberOfTaskSlots", "1",
+                                "taskmanager.memory.managed.size", "256m",
+                                "taskmanager.memory.network.min", "64m",
+                                "taskmanager.memory.network.max", "64m"));
+        if (mode.equals("thread") || mode.equals("process")) {
+            config.setString("python.execution-mode", mode);
+            config.setString("python.executable", arguments.getRequired("python"));
+            config.setString("python.client.executable", arguments.getRequired("python"));
+        }
+        return config;
+    }
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Modes in which the function of a query is written and run.
+const (
+	modeJava         = "java"
+	modeJavaInternal = "java-internal" // on Flink's internal rows: what few users write
+	modeGo           = "go"
+	modeThread       = "thread" // PyFlink, in the JVM
+	modeProcess      = "process"
+)
+
+// udfQuery is one query that is run in each of its modes, in turn, round by round.
+type udfQuery struct {
+	name  string
+	kind  string // of the Java side's UdfCase
+	size  int    // of the strings or the JSON, bytes
+	rows  int    // of a whole job, before the steady state is measured; 0 = none
+	modes []string
+}
+
+var udfQueries = []udfQuery{
+	{name: "SQL BIGINT -> BIGINT", kind: "bigint", rows: 10_000_000, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
+	{name: "SQL two strings -> string, 100 B", kind: "strings", size: 100, modes: []string{modeJava, modeGo}},
+	{name: "SQL processJson, 100 B", kind: "json", size: 100, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
+	{name: "SQL processJson, 1 kB", kind: "json", size: 1_000, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
+	{name: "SQL processJson, 10 kB", kind: "json", size: 10_000, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
+	{name: "SQL ROW of 6 -> ROW of 4", kind: "row", modes: []string{modeJava, modeJavaInternal, modeGo}},
+}
+
+// udfGoal is what Go must reach against a mode in the steady state; a comparison without one is shown all the same.
+type udfGoal struct {
+	query, mode string
+	goal        float64
+}
+
+var udfGoals = []udfGoal{
+	{"SQL BIGINT -> BIGINT", modeThread, 4},
+	{"SQL BIGINT -> BIGINT", modeProcess, 15},
+	{"SQL two strings -> string, 100 B", modeJava, 0.75},
+	{"SQL processJson, 100 B", modeJava, 1},
+	{"SQL processJson, 100 B", modeThread, 3},
+	{"SQL processJson, 1 kB", modeJava, 1},
+	{"SQL processJson, 10 kB", modeJava, 1},
+	{"SQL ROW of 6 -> ROW of 4", modeJava, 0.8},
+}
+
+// wholeJobGoal is against Java, of the whole job of rows: its start and the time until all is compiled are in it. So
+// was the goal found. In the steady state such a query costs Java 100 ns a row, and a call into Go about 55 more.
+const wholeJobGoal = 0.85
+
+var modeNames = map[string]string{
+	modeJava: "Java", modeJavaInternal: "Java on internal rows", modeThread: "PyFlink, thread mode", modeProcess: "PyFlink, process mode",
+}
+
+// reading is what one run of a query gave.
+type reading struct {
+	JobRowsPerS float64 `json:"job_rows_per_s"`
+	RowsPerS    float64 `json:"rows_per_s"`
+	CPUMicros   float64 `json:"cpu_us_per_row"`
+}
+
+// benchUDF compares Go in the TaskManager with Java and with PyFlink.
+func benchUDF(ctx context.Context, r *Report) error {
+	dir, err := os.MkdirTemp("", "drey-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	runs, err := newUDFRuns(ctx, dir, r.quick)
+	if err != nil {
+		return err
+	}
+	if runs.python == nil {
+		r.Missing = append(r.Missing, fmt.Sprintf("PyFlink: not measured, and its goals not reached: %v", runs.noPython))
+		fmt.Fprintln(os.Stderr, r.Missing[0])
+	}
+	measured := map[string][]reading{} // by query and mode, a reading a round
+	for round := range runs.rounds {
+		for _, query := range udfQueries {
+			for _, mode := range query.modes {
+				if runs.python == nil && isPython(mode) {
+					continue
+				}
+				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, runs.rounds, query.name, mode)
+				check := 0
+				if round == 0 {
+					check = 500
+				}
+				got, err := runs.query(ctx, query, mode, check)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", query.name, mode, err)
+				}
+				measured[query.name+mode] = append(measured[query.name+mode], got)
+			}
+		}
+	}
+	for _, query := range udfQueries {
+		compare(r, query, measured)
+	}
+	return runs.micro(ctx, r)
+}
+
+func isPython(mode string) bool { return mode == modeThread || mode == modeProcess }
+
+// compare adds the cases of one query: the median of the ratios of each round.
+func compare(r *Report, query udfQuery, measured map[string][]reading) {
+	ours := measured[query.name+modeGo]
+	for _, mode := range query.modes {
+		theirs := measured[query.name+mode]
+		if mode == modeGo || len(theirs) == 0 {
+			continue
+		}
+		if query.rows > 0 && mode == modeJava {
+			whole := func(r reading) float64 { return r.JobRowsPerS }
+			c := paired(ours, theirs, whole)
+			c.Case, c.Against, c.Unit, c.Goal = query.name+", whole job", modeNames[mode], "rows/s", wholeJobGoal
+			c.Note = fmt.Sprintf("a job of %d rows in a fresh JVM, from its start to its end", query.rows)
+			r.Cases = append(r.Cases, c)
+		}
+		c := paired(ours, theirs, func(r reading) float64 { return r.RowsPerS })
+		c.Case, c.Against, c.Unit = query.name, modeNames[mode], "rows/s"
+		for _, g := range udfGoals {
+			if g.query == query.name && g.mode == mode {
+				c.Goal = g.goal
+			}
+		}
+		cpu := func(readings []reading) float64 {
+			var all []float64
+			for _, r := range readings {
+				all = append(all, r.CPUMicros)
+			}
+			return median(all)
+		}
+		c.Note = fmt.Sprintf("processor time a row: %.2f us against %.2f us", cpu(ours), cpu(theirs))
+		r.Cases = append(r.Cases, c)
+	}
+}
+
+func paired(ours, theirs []reading, of func(reading) float64) Case {
+	var a, b, ratios []float64
+	for i := range ours {
+		a, b = append(a, of(ours[i])), append(b, of(theirs[i]))
+		ratios = append(ratios, of(ours[i])/of(theirs[i]))
+	}
+	return Case{Ours: median(a), Theirs: median(b), Ratio: median(ratios)}
+}
+
+// query runs a query in a fresh JVM, and afterwards compares some rows with what Go makes of them: a function that does
+// something else is no measure.
+func (u *udfRuns) query(ctx context.Context, query udfQuery, mode string, check int) (reading, error) {
+	args := []string{
+		"--case", query.kind, "--mode", mode, "--size", strconv.Itoa(query.size),
+		"--warmup", fmt.Sprint(u.warmup), "--seconds", fmt.Sprint(u.seconds),
+		"--check", strconv.Itoa(check),
+	}
+	classes := []string{u.jobs, u.jar, filepath.Join(u.home, "lib") + "/*"}
+	var environ []string
+	if isPython(mode) {
+		args = append(args, "--python", u.python.python)
+		classes = append(classes, u.python.flink)
+		environ = []string{"PYTHONPATH=" + u.python.path, "PYTHONDONTWRITEBYTECODE=1"}
+	} else if query.rows > 0 {
+		args = append(args, "--rows", strconv.Itoa(query.rows))
+	}
+	var got reading
+	return got, u.java(ctx, classes, environ, "dev.drey.flink.jobs.bench.UdfBench", args, &got)
+}
+
+// micro calls the generated classes without Flink around them.
+func (u *udfRuns) micro(ctx context.Context, r *Report) error {
+	var firsts, primitives, rows []float64
+	for range u.rounds {
+		var got struct {
+			FirstRow  float64 `json:"first_row_ms"`
+			Primitive float64 `json:"primitive_ns"`
+			Row       float64 `json:"row_ns"`
+		}
+		classes := []string{u.jobs, u.jar, filepath.Join(u.home, "lib") + "/*"}
+		if err := u.java(ctx, classes, nil, "dev.drey.flink.jobs.bench.UdfMicro", nil, &got); err != nil {
+			return err
+		}
+		firsts, primitives, rows = append(firsts, got.FirstRow), append(primitives, got.Primitive), append(rows, got.Row)
+	}
+	r.less(Case{Case: "a call, BIGINT -> BIGINT", Against: "goal", Ours: median(primitives), Theirs: 80, Unit: "ns", Goal: 1})
+	r.less(Case{Case: "a call, ROW of 6 -> ROW of 4", Against: "goal", Ours: median(rows), Theirs: 300, Unit: "ns", Goal: 1})
+	r.less(Case{
+		Case: "first row after open", Against: "goal", Ours: median(firsts), Theirs: 150, Unit: "ms", Goal: 1,
+		Note: "in a fresh JVM with an empty temporary folder: the library is unpacked, loaded and started",
+	})
+	return nil
+}
