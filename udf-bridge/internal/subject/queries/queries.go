@@ -27,6 +27,7 @@ func Register(r *udf.Registry) {
 		udf.Parameter("greeting", "hello", "what everyone is greeted with"))
 	udf.Scalar(r, "swap", swap)
 	udf.Scalar(r, "utf8_broken_after", utf8BrokenAfter)
+	udf.Scalar(r, "bytes_of", bytesOf)
 	udf.Scalar(r, "cents", cents)
 	udf.Scalar(r, "fail_on", failOn)
 	udf.Scalar(r, "attempt_or_fail", attemptOrFail, udf.Open(openAttempt), udf.Deterministic(false))
@@ -116,6 +117,8 @@ func swap(_ context.Context, p pair) (swapped, error) {
 }
 
 func utf8BrokenAfter(_ context.Context, text string) (string, error) { return text + "\xff", nil }
+
+func bytesOf(_ context.Context, text string) ([]byte, error) { return []byte(text), nil }
 
 type money struct {
 	Amount decimal.Decimal `udf:"amount,DECIMAL(10,2)"`
