@@ -1,0 +1,6 @@
+//go:build race
+
+package metadata
+
+// stride is how many bytes a test that damages a large file goes on at a time.
+const stride = 29
