@@ -4,38 +4,50 @@
 package flinkrest
 
 import (
-	"bytes"
-	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"net/textproto"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // maxBody bounds an answer; the largest that Flink gives are job plans and lists of metrics.
 const maxBody = 32 << 20
 
-// Client calls one JobManager. It is safe for concurrent use.
+// Client calls the JobManagers of one cluster. It is safe for concurrent use.
 type Client struct {
-	base string
-	http *http.Client
+	addresses []string
+	good      atomic.Uint32 // index of the address that answered last
+	http      *http.Client
 }
 
-// New returns a client for a base URL such as http://127.0.0.1:8081. A redirect is not followed: Flink sends none.
-func New(base string) *Client {
-	return &Client{base: strings.TrimRight(base, "/"), http: &http.Client{
+// New returns a client for base URLs such as http://127.0.0.1:8081. Each JobManager of a highly available cluster answers
+// for the leader, so any of them will do: the one that answered last is asked first. A redirect is not followed: Flink
+// sends none, and what does might be another host.
+func New(addresses ...string) *Client { return NewTLS(nil, addresses...) }
+
+// NewTLS is New for https URLs: settings hold the trusted roots and, for Flink's mutual authentication
+// (security.ssl.rest.authentication-enabled), the client's certificate.
+func NewTLS(settings *tls.Config, addresses ...string) *Client {
+	c := &Client{http: &http.Client{
 		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	if settings != nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = settings
+		c.http.Transport = transport
+	}
+	for _, address := range addresses {
+		c.addresses = append(c.addresses, strings.TrimRight(address, "/"))
+	}
+	return c
 }
 
 // Error is an answer of the JobManager that is not a success.
@@ -45,7 +57,12 @@ type Error struct {
 	Cause   string // the first line of the innermost cause in that trace, if there is one
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("flink answered %d: %s", e.Status, e.Message) }
+func (e *Error) Error() string {
+	if 300 <= e.Status && e.Status <= 399 {
+		return fmt.Sprintf("flink answered %d, a redirect, which no JobManager sends: is the address a proxy's?", e.Status)
+	}
+	return fmt.Sprintf("flink answered %d: %s", e.Status, e.Message)
+}
 
 // IsNotFound says whether Flink does not know what was asked for (any more).
 func IsNotFound(err error) bool {
@@ -53,12 +70,47 @@ func IsNotFound(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound
 }
 
+// IsUnavailable says whether the same request may succeed later: no JobManager could be reached, none leads (503 during
+// an election), or the job is still initializing (Flink answers that with 500).
+func IsUnavailable(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Status == http.StatusServiceUnavailable ||
+			e.Status == http.StatusInternalServerError && strings.Contains(e.Message+e.Cause, "UnavailableDispatcherOperationException")
+	}
+	transport, ok := errors.AsType[*url.Error](err)
+	if !ok || errors.Is(err, context.Canceled) {
+		return false
+	}
+	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](transport)
+	return !badCertificate
+}
+
 func (c *Client) get(ctx context.Context, path string, out any) error {
 	return c.do(ctx, http.MethodGet, path, "", nil, out)
 }
 
-func (c *Client) do(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+// do asks one JobManager after the other until one is available. body is sent again each time.
+func (c *Client) do(ctx context.Context, method, path, contentType string, body io.ReadSeeker, out any) error {
+	var err error
+	first := c.good.Load()
+	for i := range uint32(len(c.addresses)) {
+		n := (first + i) % uint32(len(c.addresses))
+		if body != nil {
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				return err
+			}
+		}
+		err = c.ask(ctx, c.addresses[n], method, path, contentType, body, out)
+		if !IsUnavailable(err) {
+			c.good.Store(n)
+			return err
+		}
+	}
+	return err
+}
+
+func (c *Client) ask(ctx context.Context, address, method, path, contentType string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, address+path, body)
 	if err != nil {
 		return err
 	}
@@ -73,7 +125,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("flink %s: %w", path, err)
+		return fmt.Errorf("flink %s: %w", path, &url.Error{Op: method, URL: address, Err: err}) // as if it had not answered
 	case len(text) > maxBody:
 		return fmt.Errorf("flink %s: answer of more than %d bytes", path, maxBody)
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
@@ -82,7 +134,7 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 		return nil
 	}
 	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("flink %s: answer is not what Flink sends: %w", path, err)
+		return fmt.Errorf("flink %s: answer is not what Flink sends: %w; does %s lead to a JobManager?", path, err, address)
 	}
 	return nil
 }
@@ -124,145 +176,4 @@ func rootCause(trace string) string {
 	}
 	line, _, _ := strings.Cut(trace, "\n")
 	return line
-}
-
-// Overview describes the cluster.
-func (c *Client) Overview(ctx context.Context) (Overview, error) {
-	var o Overview
-	return o, c.get(ctx, "/overview", &o)
-}
-
-// TaskManagers lists the TaskManagers that are registered.
-func (c *Client) TaskManagers(ctx context.Context) ([]TaskManager, error) {
-	var answer struct{ TaskManagers []TaskManager }
-	err := c.get(ctx, "/taskmanagers", &answer)
-	return answer.TaskManagers, err
-}
-
-// Jobs lists the jobs that the cluster knows.
-func (c *Client) Jobs(ctx context.Context) ([]JobSummary, error) {
-	var answer struct{ Jobs []JobSummary }
-	err := c.get(ctx, "/jobs/overview", &answer)
-	return answer.Jobs, err
-}
-
-// Job describes one job.
-func (c *Client) Job(ctx context.Context, job string) (Job, error) {
-	var j Job
-	return j, c.get(ctx, "/jobs/"+url.PathEscape(job), &j)
-}
-
-// Exceptions returns what brought a job or its tasks down, newest first; Flink keeps the last 16.
-func (c *Client) Exceptions(ctx context.Context, job string) ([]Exception, error) {
-	var answer struct {
-		History struct {
-			Entries []Exception `json:"entries"`
-		} `json:"exceptionHistory"`
-	}
-	err := c.get(ctx, "/jobs/"+url.PathEscape(job)+"/exceptions", &answer)
-	return answer.History.Entries, err
-}
-
-// RootCause is the first line of the newest exception of a job, "" if it has none.
-func (c *Client) RootCause(ctx context.Context, job string) (string, error) {
-	entries, err := c.Exceptions(ctx, job)
-	if err != nil || len(entries) == 0 {
-		return "", err
-	}
-	return entries[0].RootCause(), nil
-}
-
-// Checkpoints returns a job's checkpoint statistics. Flink caches them (web.refresh-interval, 3 s by default).
-func (c *Client) Checkpoints(ctx context.Context, job string) (Checkpoints, error) {
-	var s Checkpoints
-	return s, c.get(ctx, "/jobs/"+url.PathEscape(job)+"/checkpoints", &s)
-}
-
-// CheckpointConfig returns how a job makes its checkpoints.
-func (c *Client) CheckpointConfig(ctx context.Context, job string) (CheckpointConfig, error) {
-	var config CheckpointConfig
-	return config, c.get(ctx, "/jobs/"+url.PathEscape(job)+"/checkpoints/config", &config)
-}
-
-// Metrics returns those of the named metrics that a vertex has now; names are as Flink lists them, with the subtask in
-// front ("0.go-fraud.drey.requests").
-func (c *Client) Metrics(ctx context.Context, job, vertex string, names ...string) (map[string]string, error) {
-	path := "/jobs/" + url.PathEscape(job) + "/vertices/" + url.PathEscape(vertex) + "/metrics"
-	if len(names) > 0 {
-		path += "?get=" + url.QueryEscape(strings.Join(names, ","))
-	}
-	var answer []struct{ ID, Value string }
-	if err := c.get(ctx, path, &answer); err != nil {
-		return nil, err
-	}
-	values := make(map[string]string, len(answer))
-	for _, m := range answer {
-		values[m.ID] = m.Value
-	}
-	return values, nil
-}
-
-// UploadJar stores a jar on the JobManager and returns its id.
-func (c *Client) UploadJar(ctx context.Context, path string) (id string, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreatePart(textproto.MIMEHeader{
-		"Content-Disposition": {fmt.Sprintf(`form-data; name="jarfile"; filename=%q`, filepath.Base(path))},
-		"Content-Type":        {"application/java-archive"}, // Flink refuses any other
-	})
-	if err != nil {
-		return "", err
-	}
-	if _, err := io.Copy(part, file); err != nil {
-		return "", fmt.Errorf("read jar: %w", err)
-	}
-	if err := form.Close(); err != nil {
-		return "", err
-	}
-	var answer struct{ Filename string }
-	if err := c.do(ctx, http.MethodPost, "/jars/upload", form.FormDataContentType(), &body, &answer); err != nil {
-		return "", fmt.Errorf("upload %s: %w", filepath.Base(path), err)
-	}
-	return answer.Filename[strings.LastIndexByte(answer.Filename, '/')+1:], nil
-}
-
-// Run is how a jar's program is started.
-type Run struct {
-	EntryClass  string            `json:"entryClass,omitempty"`
-	Args        []string          `json:"programArgsList,omitempty"`
-	Parallelism int               `json:"parallelism,omitempty"` // Flink ignores parallelism.default here
-	Config      map[string]string `json:"flinkConfiguration,omitempty"`
-}
-
-// RunJar starts an uploaded jar and returns the id of its job.
-func (c *Client) RunJar(ctx context.Context, jar string, run Run) (job string, err error) {
-	body, err := json.Marshal(run)
-	if err != nil {
-		return "", err
-	}
-	var answer struct{ JobID string }
-	err = c.do(ctx, http.MethodPost, "/jars/"+url.PathEscape(jar)+"/run", "application/json", bytes.NewReader(body), &answer)
-	if refused, ok := errors.AsType[*Error](err); ok && refused.Cause != "" {
-		// Flink only says "Could not execute application."; what the program's main method threw is the cause.
-		return "", fmt.Errorf("run %s: %w (%s)", cmp.Or(run.EntryClass, jar), err, refused.Cause)
-	}
-	if err != nil {
-		return "", fmt.Errorf("run %s: %w", cmp.Or(run.EntryClass, jar), err)
-	}
-	return answer.JobID, nil
-}
-
-// DeleteJar removes an uploaded jar.
-func (c *Client) DeleteJar(ctx context.Context, jar string) error {
-	return c.do(ctx, http.MethodDelete, "/jars/"+url.PathEscape(jar), "", nil, nil)
-}
-
-// Cancel asks a job to end; its retained checkpoints stay.
-func (c *Client) Cancel(ctx context.Context, job string) error {
-	return c.do(ctx, http.MethodPatch, "/jobs/"+url.PathEscape(job)+"?mode=cancel", "", nil, nil)
 }

@@ -74,7 +74,7 @@ func TestJobs(t *testing.T) {
 		"GET /jobs/" + job + "/exceptions": {200, "exceptions.json"},
 	})
 	jobs, err := c.Jobs(t.Context())
-	if err != nil || len(jobs) < 2 || jobs[0] != (JobSummary{ID: job, Name: "lab-hashmap-files", State: Running}) || !jobs[1].State.Ended() {
+	if err != nil || len(jobs) < 2 || jobs[0] != (JobSummary{ID: job, Name: "lab-hashmap-files", State: Running, StartTime: 1795345523401}) || !jobs[1].State.Ended() {
 		t.Errorf("got %+v, %v", jobs, err)
 	}
 	j, err := c.Job(t.Context(), job)

@@ -28,6 +28,8 @@ type JobSummary struct {
 	ID    string `json:"jid"`
 	Name  string `json:"name"`
 	State State  `json:"state"`
+	// StartTime tells a job from an earlier one with the same id.
+	StartTime Millis `json:"start-time"`
 }
 
 // State is the state of a job. RUNNING does not mean that its tasks run: see the vertices.
@@ -79,14 +81,17 @@ type Checkpoints struct {
 		Completed *Checkpoint `json:"completed"` // never a savepoint
 		Savepoint *Checkpoint `json:"savepoint"`
 		Failed    *Checkpoint `json:"failed"`
-		Restored  *struct {
-			ID           int64  `json:"id"`
-			Time         Millis `json:"restore_timestamp"`
-			ExternalPath string `json:"external_path"`
-			IsSavepoint  bool   `json:"is_savepoint"` // also true for a NO_CLAIM restore of a checkpoint
-		} `json:"restored"`
+		Restored  *Restored   `json:"restored"`
 	} `json:"latest"`
 	History []Checkpoint `json:"history"` // newest first, 10 by default, of every kind and status
+}
+
+// Restored is the checkpoint that a job was last restored from.
+type Restored struct {
+	ID           int64  `json:"id"`
+	Time         Millis `json:"restore_timestamp"`
+	ExternalPath string `json:"external_path"`
+	IsSavepoint  bool   `json:"is_savepoint"` // also true for a NO_CLAIM restore of a checkpoint
 }
 
 // Checkpoint is one checkpoint or savepoint.
@@ -100,6 +105,20 @@ type Checkpoint struct {
 	ExternalPath   string `json:"external_path"`       // folder of _metadata; only when completed
 	Discarded      bool   `json:"discarded"`           // deleted by Flink
 	FailureMessage string `json:"failure_message"`
+}
+
+// CheckpointDetails is GET /jobs/:jobid/checkpoints/details/:id.
+type CheckpointDetails struct {
+	Checkpoint
+	Format string `json:"savepointFormat"` // CANONICAL or NATIVE, "" for a checkpoint
+	Type   string `json:"checkpoint_type"` // CHECKPOINT, UNALIGNED_CHECKPOINT, SAVEPOINT or SYNC_SAVEPOINT
+	// Tasks are by vertex id: that of the operator at the head of the chain.
+	Tasks map[string]struct {
+		Status       string `json:"status"`
+		StateSize    Number `json:"state_size"`
+		Subtasks     int    `json:"num_subtasks"`
+		Acknowledged int    `json:"num_acknowledged_subtasks"`
+	} `json:"tasks"`
 }
 
 // Completed says whether it is a completed checkpoint, not a savepoint.
