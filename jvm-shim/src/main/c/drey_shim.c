@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Native.PROTOCOL: raised when a native method changes. */
+/* Native.PROTOCOL: raised when a native method changes. A test compiles another one. */
+#ifndef PROTOCOL
 #define PROTOCOL 1
+#endif
 
 /* The libraries that this shim has function tables of. Native.load is called under a lock of Java's. */
 static struct library *libraries;

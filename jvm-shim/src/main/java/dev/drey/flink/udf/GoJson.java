@@ -12,9 +12,10 @@ import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.table.functions.FunctionContext;
 
 /**
- * A Go function that takes its arguments as a JSON object and gives its result as JSON, as the
- * sidecar's {@code /evaluate} does. For rich functions of a DataStream job: open it in {@code
- * open}, close it in {@code close}. For one thread.
+ * A Go function that takes its arguments as a JSON object and gives its result as JSON, both as the
+ * sidecar's {@code /evaluate} has them: a result that is no struct is {@code {"value": ...}}. For
+ * rich functions of a DataStream job: open it in {@code open}, close it in {@code close}. For one
+ * thread.
  */
 public final class GoJson implements AutoCloseable {
     private final Json go;
@@ -26,7 +27,7 @@ public final class GoJson implements AutoCloseable {
     /**
      * Opens the function of that name of the jars with Go functions that the job sees.
      *
-     * @param function its name, whatever its case; a {@code udf.Scalar} or a {@code udf.JSON}
+     * @param function its name, whatever its case; of any kind but {@code udf.Aggregate}
      * @throws GoLibraryException there is no such function, or Go cannot be loaded; the message
      *     says what to do
      */
@@ -34,14 +35,11 @@ public final class GoJson implements AutoCloseable {
         ClassLoader loader = context.getUserCodeClassLoader();
         InstalledFunction found = find(loader, function);
         FunctionManifest f = found.manifest();
-        if (f.kind() != FunctionKind.SCALAR && f.kind() != FunctionKind.JSON) {
+        if (f.kind() == FunctionKind.AGGREGATE) {
             throw new GoLibraryException(
                     "Go function "
                             + f.name()
-                            + " is of kind "
-                            + f.kind()
-                            + "; only udf.Scalar and udf.JSON take JSON: use it in SQL, or register it"
-                            + " as one of these too");
+                            + " is an AGGREGATE, which Flink has to keep state for; use it in SQL");
         }
         FunctionContext sql = new FunctionContext(context);
         GoCall go = GoRuntime.open(loader, found.build(), f, Encoding.JSON, sql);

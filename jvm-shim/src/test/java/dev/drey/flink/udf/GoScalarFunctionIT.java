@@ -13,6 +13,7 @@ import java.lang.management.ManagementFactory;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.util.Map;
+import java.util.Random;
 import org.apache.flink.table.data.StringData;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -111,6 +112,58 @@ class GoScalarFunctionIT {
             assertThat(first).hasToString("1:one");
             assertThat(second).hasToString("2:TWO");
             assertThat(none).isNull();
+        } finally {
+            go.close();
+        }
+    }
+
+    @Test
+    void bytesThatAreNotUtf8ReachGoAsTheyAre() throws Throwable {
+        GoScalarFunction go = function("BytesOf");
+        MethodHandle eval = eval(go, MethodType.methodType(byte[].class, StringData.class));
+        go.open(TaskContext.of(loader));
+        try {
+            byte[] invalid = {'a', (byte) 0xff, 'b', (byte) 0xc3};
+
+            assertThat((byte[]) eval.invoke(go, StringData.fromBytes(invalid))).isEqualTo(invalid);
+        } finally {
+            go.close();
+        }
+    }
+
+    @Test
+    void largeValuesGrowTheBuffersBothWays() throws Throwable {
+        GoScalarFunction go = function("BytesOf");
+        MethodHandle eval = eval(go, MethodType.methodType(byte[].class, StringData.class));
+        go.open(TaskContext.of(loader));
+        try {
+            for (int size : new int[] {10, 10 << 20, 5000, 0}) {
+                byte[] text = new byte[size];
+                new Random(size).nextBytes(text);
+
+                assertThat((byte[]) eval.invoke(go, StringData.fromBytes(text))).isEqualTo(text);
+            }
+        } finally {
+            go.close();
+        }
+    }
+
+    @Test
+    void accumulatorsOfOtherTypesAreRefused() throws Exception {
+        GoAggregateFunction go =
+                Class.forName("dev.drey.udf.Total", true, loader)
+                        .asSubclass(GoAggregateFunction.class)
+                        .getConstructor()
+                        .newInstance();
+        go.open(TaskContext.of(loader));
+        try {
+            GoAccumulator restored = go.createAccumulator();
+            assertThat(go.getValue(restored)).isEqualTo(0L);
+            restored.bytes = "of another build, which kept something else".getBytes();
+
+            assertThatThrownBy(() -> go.getValue(restored))
+                    .isInstanceOf(GoException.class)
+                    .hasMessageContaining("accumulator");
         } finally {
             go.close();
         }

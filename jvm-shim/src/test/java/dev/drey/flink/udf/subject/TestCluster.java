@@ -48,7 +48,8 @@ public final class TestCluster {
                                 .setNumSlotsPerTaskManager(4)
                                 .build());
         started.start();
-        Runtime.getRuntime().addShutdownHook(new Thread(started::closeAsync));
+        // Waited for: or its folders stay.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> started.closeAsync().join()));
         return started;
     }
 }

@@ -20,11 +20,16 @@ import java.util.stream.Stream;
 public final class ChildJvm {
     private static final int PATIENCE_MINUTES = 5;
 
+    /** In which this user is root, and mounts what nobody else sees. */
+    private static final List<String> NAMESPACE = List.of("unshare", "--map-root-user", "--mount");
+
     private final Path java;
     private final int version;
     private final List<Path> classPath = new ArrayList<>();
+    private final List<String> prefix = new ArrayList<>();
     private final List<String> options = new ArrayList<>();
     private final Map<String, String> environment = new TreeMap<>();
+    private Path input;
 
     /** With that JDK, and nothing on its class path. */
     public ChildJvm(Jdk jdk) {
@@ -148,15 +153,45 @@ public final class ChildJvm {
         return this;
     }
 
+    /**
+     * Whether a file system can be mounted for a child alone: as root, or where users may have
+     * namespaces of their own.
+     */
+    public static boolean canMount() throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(NAMESPACE);
+        command.addAll(List.of("mount", "-t", "tmpfs", "tmpfs", System.getProperty("java.home")));
+        try {
+            return new ProcessBuilder(command).start().waitFor() == 0;
+        } catch (IOException e) {
+            return false; // there is no unshare
+        }
+    }
+
+    /** Mounts an empty file system on a folder, which only the child sees. */
+    public ChildJvm mounted(Path folder, String mountOptions) {
+        prefix.addAll(NAMESPACE);
+        prefix.addAll(List.of("sh", "-c"));
+        prefix.add("mount -t tmpfs -o \"$1\" tmpfs \"$0\" && shift && exec \"$@\"");
+        prefix.addAll(List.of(folder.toString(), mountOptions));
+        return this;
+    }
+
     /** Sets an environment variable. */
     public ChildJvm environment(String name, String value) {
         environment.put(name, value);
         return this;
     }
 
+    /** What it reads on standard input. */
+    public ChildJvm input(Path file) {
+        input = file;
+        return this;
+    }
+
     /** Starts it. */
     public Running start(Class<?> main, String... args) throws IOException {
-        List<String> command = new ArrayList<>(List.of(java.toString(), "-Xmx256m"));
+        List<String> command = new ArrayList<>(prefix);
+        command.addAll(List.of(java.toString(), "-Xmx256m"));
         if (version >= 22) { // else each of them warns that it loads a library
             command.add("--enable-native-access=ALL-UNNAMED");
         }
@@ -173,6 +208,9 @@ public final class ChildJvm {
                         .redirectOutput(out.toFile())
                         .redirectError(err.toFile());
         builder.environment().putAll(environment);
+        if (input != null) {
+            builder.redirectInput(input.toFile());
+        }
         return new Running(builder.start(), out, err);
     }
 

@@ -107,34 +107,60 @@ public final class FaultLibrary {
         }
     }
 
-    private static void compileShim(Path to) throws IOException {
+    /** Compiles the C shim, with further options of the compiler. */
+    public static void compileShim(Path to, String... options) throws IOException {
         Path jni = Paths.get(System.getProperty("java.home")).resolve("include");
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                "cc",
-                                "-std=c11",
-                                "-O2",
-                                "-fPIC",
-                                "-shared",
-                                "-fvisibility=hidden",
-                                "-Wall",
-                                "-Wextra",
-                                "-Werror",
-                                "-I",
-                                jni.toString(),
-                                "-I",
-                                jni.resolve("linux").toString(),
-                                "-I",
-                                "udf-bridge/bridge",
-                                "-Wl,-z,now",
-                                "-o",
-                                to.toString()));
+        List<String> command = compiler();
+        command.addAll(List.of("-Wall", "-Wextra", "-Werror", "-I", "udf-bridge/bridge"));
+        command.addAll(List.of("-I", jni.toString(), "-I", jni.resolve("linux").toString()));
+        command.addAll(List.of(options));
+        command.addAll(List.of("-o", to.toString()));
         try (Stream<Path> files = Files.list(REPOSITORY.resolve("jvm-shim/src/main/c"))) {
             files.map(Path::toString).filter(f -> f.endsWith(".c")).sorted().forEach(command::add);
         }
         command.addAll(List.of("-ldl", "-lpthread"));
         run(command.toArray(new String[0]));
+    }
+
+    /** Compiles one C file into a library. */
+    public static void compile(Path to, Path source) throws IOException {
+        List<String> command = compiler();
+        command.addAll(List.of("-fvisibility=default", "-o", to.toString(), source.toString()));
+        run(command.toArray(new String[0]));
+    }
+
+    /**
+     * Compiles and runs a program of C files of this repository.
+     *
+     * @param sanitizers of the compiler, as {@code undefined}
+     * @return what it prints
+     */
+    public static String runProgram(Path temp, String sanitizers, String... files)
+            throws IOException {
+        Path jni = Paths.get(System.getProperty("java.home")).resolve("include");
+        Path program = temp.resolve("program");
+        List<String> command =
+                new ArrayList<>(List.of("cc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra"));
+        command.addAll(List.of("-fsanitize=" + sanitizers, "-fno-sanitize-recover"));
+        command.addAll(List.of("-Wno-deprecated-declarations", "-I", "udf-bridge/bridge"));
+        command.addAll(List.of("-I", jni.toString(), "-I", jni.resolve("linux").toString()));
+        command.addAll(List.of("-I", "jvm-shim/src/main/c", "-o", program.toString()));
+        command.addAll(List.of(files));
+        command.add("-lpthread");
+        run(command.toArray(new String[0]));
+        return run(program.toString());
+    }
+
+    private static List<String> compiler() {
+        return new ArrayList<>(
+                List.of(
+                        "cc",
+                        "-std=c11",
+                        "-O2",
+                        "-fPIC",
+                        "-shared",
+                        "-fvisibility=hidden",
+                        "-Wl,-z,now"));
     }
 
     private static FaultLibrary layOut(Path folder, Path library, Path shim) throws IOException {
@@ -185,7 +211,7 @@ public final class FaultLibrary {
         Files.writeString(resources.resolve("libraries.properties"), text);
     }
 
-    private static void run(String... command) throws IOException {
+    private static String run(String... command) throws IOException {
         Process process =
                 new ProcessBuilder(command)
                         .directory(REPOSITORY.toFile())
@@ -196,6 +222,7 @@ public final class FaultLibrary {
             if (process.waitFor() != 0) {
                 throw new IOException(String.join(" ", command) + "\n" + said);
             }
+            return said;
         } catch (InterruptedException e) {
             process.destroyForcibly();
             throw new IOException(e);

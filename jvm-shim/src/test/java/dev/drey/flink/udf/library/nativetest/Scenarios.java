@@ -1,5 +1,8 @@
 package dev.drey.flink.udf.library.nativetest;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -13,6 +16,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.DynamicTest;
 
 /** What a JVM of its own runs, one after the other, and tells of in a file. */
 public final class Scenarios {
@@ -32,11 +36,6 @@ public final class Scenarios {
             throw new IllegalArgumentException(name + " is there twice");
         }
         return this;
-    }
-
-    /** The names, in order. */
-    public List<String> names() {
-        return new ArrayList<>(all.keySet());
     }
 
     /** Runs all, and appends to the file what became of each as soon as it has ended. */
@@ -61,7 +60,7 @@ public final class Scenarios {
     }
 
     /** Failures by name; null where there is none. What did not run is not in it. */
-    public static Map<String, String> read(Path results) throws IOException {
+    private static Map<String, String> read(Path results) throws IOException {
         Map<String, String> outcomes = new LinkedHashMap<>();
         if (Files.exists(results)) {
             for (String line : Files.readAllLines(results)) {
@@ -76,6 +75,27 @@ public final class Scenarios {
             }
         }
         return outcomes;
+    }
+
+    /** A test for each that ran, and one that all ran: the last, and that the JVM ended well. */
+    public static List<DynamicTest> tests(Path results, ChildJvm.Result end, String last)
+            throws IOException {
+        Map<String, String> outcomes = read(results);
+        List<DynamicTest> tests = new ArrayList<>();
+        outcomes.forEach(
+                (name, failure) ->
+                        tests.add(
+                                dynamicTest(
+                                        name,
+                                        () -> assertThat(failure).as(end.toString()).isNull())));
+        tests.add(
+                dynamicTest(
+                        "the JVM lives",
+                        () -> {
+                            assertThat(end.exit()).as(end.toString()).isZero();
+                            assertThat(outcomes).containsKey(last);
+                        }));
+        return tests;
     }
 
     /** The file that the first argument of a main names. */

@@ -1,0 +1,207 @@
+package dev.drey.flink.udf.library.nativetest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.ref.WeakReference;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** Many class loaders in one process, one after the other, as a session cluster has them. */
+public final class ClassLoaderScenarios {
+    private static final int LOADERS = 40;
+    private static final int COLLECTIONS = 50;
+
+    private final Path temp;
+    private final URL[] classPath;
+
+    private ClassLoaderScenarios(Path temp, List<Path> classPath) throws IOException {
+        this.temp = temp;
+        List<URL> urls = new ArrayList<>();
+        for (Path entry : classPath) {
+            urls.add(entry.toUri().toURL());
+        }
+        this.classPath = urls.toArray(new URL[0]);
+    }
+
+    /** Results, a folder, and the class path of the guests. */
+    public static void main(String[] args) throws Exception {
+        List<Path> classPath = Stream.of(args).skip(2).map(Paths::get).collect(Collectors.toList());
+        ClassLoaderScenarios s = new ClassLoaderScenarios(Paths.get(args[1]), classPath);
+        new Scenarios()
+                .add("class loaders in turn", s::inTurn)
+                .add("class loaders at once", s::atOnce)
+                .add("another library folder", s::anotherFolder)
+                .add("the library's file is gone", s::fileGone)
+                .run(Scenarios.resultsFile(args));
+    }
+
+    /** Runs a guest in a class loader that is closed afterwards, as Flink does. */
+    private WeakReference<ClassLoader> visit(Path libraryDir, long wantCount) throws Exception {
+        try (URLClassLoader loader =
+                new URLClassLoader(classPath, ClassLoader.getPlatformClassLoader())) {
+            stats = run(loader, libraryDir);
+            assertThat(counted("calls_so_far", "calls"))
+                    .as("guests that Go counts: %s", stats)
+                    .isEqualTo(wantCount);
+            return new WeakReference<>(loader);
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static String run(ClassLoader loader, Path libraryDir) throws Exception {
+        Callable<String> guest =
+                (Callable<String>)
+                        loader.loadClass(Guest.class.getName())
+                                .getConstructor(Path.class)
+                                .newInstance(libraryDir);
+        return guest.call();
+    }
+
+    private long count;
+    private String stats;
+
+    /** What the library says of a function. */
+    private long counted(String function, String what) {
+        Matcher m =
+                Pattern.compile("\"" + function + "\":\\{[^}]*\"" + what + "\":([0-9]+)")
+                        .matcher(stats);
+        assertThat(m.find()).as(stats).isTrue();
+        return Long.parseLong(m.group(1));
+    }
+
+    private void inTurn() throws Exception {
+        List<WeakReference<ClassLoader>> visited = new ArrayList<>();
+        int threads = 0;
+        long resident = 0;
+        for (int i = 0; i < LOADERS; i++) {
+            visited.add(visit(temp, ++count));
+            if (i == LOADERS / 4) {
+                collect(visited);
+                threads = threads();
+                resident = residentKilobytes();
+            }
+        }
+        collect(visited);
+        assertThat(mapped("libgo_udf.so")).as("Go runtimes").hasSize(1);
+        assertThat(threads()).as("threads of the process").isLessThanOrEqualTo(threads + 3);
+        assertThat(residentKilobytes() - resident)
+                .as("kB more after %d class loaders", LOADERS * 3 / 4)
+                .isLessThan(32 << 10);
+        assertThat(mapped("libdrey_shim")).as("shims of class loaders that are gone").isEmpty();
+        assertThat(shimFiles()).as("files of shims").isEmpty();
+        visit(temp, ++count);
+        assertThat(counted("process_json", "open"))
+                .as("functions of processJson that are open, all of them this guest's: %s", stats)
+                .isBetween(1L, (long) Guest.THREADS);
+    }
+
+    private void atOnce() throws Exception {
+        List<Thread> threads = new ArrayList<>();
+        List<Throwable> failed = Collections.synchronizedList(new ArrayList<>());
+        for (int i = 0; i < 8; i++) {
+            Thread thread =
+                    new Thread(
+                            () -> {
+                                try (URLClassLoader loader =
+                                        new URLClassLoader(
+                                                classPath, ClassLoader.getPlatformClassLoader())) {
+                                    run(loader, temp);
+                                } catch (Throwable e) {
+                                    failed.add(e);
+                                }
+                            });
+            threads.add(thread);
+            thread.start();
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        count += threads.size();
+        assertThat(failed).isEmpty();
+        assertThat(mapped("libgo_udf.so")).hasSize(1);
+    }
+
+    private void anotherFolder() throws Exception {
+        Path other = Files.createDirectory(temp.resolve("other"));
+        visit(other, ++count);
+        assertThat(mapped("libgo_udf.so")).as("the build is loaded already").hasSize(1);
+        assertThat(filesBelow(other)).noneMatch(name -> name.endsWith("libgo_udf.so"));
+    }
+
+    /** As when something cleans up the temporary folder of a TaskManager that runs for weeks. */
+    private void fileGone() throws Exception {
+        for (Path file : paths(temp)) {
+            if (file.endsWith("libgo_udf.so")) {
+                Files.delete(file);
+            }
+        }
+        visit(temp, ++count);
+        assertThat(mapped("libgo_udf.so")).hasSize(1);
+    }
+
+    /** Waits until nothing holds the class loaders; a collection may need another one after it. */
+    private static void collect(List<WeakReference<ClassLoader>> visited) throws Exception {
+        for (int i = 0; i < COLLECTIONS && held(visited) > 0; i++) {
+            System.gc();
+            System.runFinalization();
+        }
+        assertThat(held(visited)).as("class loaders that something holds").isZero();
+        // The JVM unmaps a shim in a thread of its own, some time after its class loader went.
+        for (int i = 0; i < 1_000_000 && !mapped("libdrey_shim").isEmpty(); i++) {
+            Thread.yield();
+        }
+    }
+
+    private static long held(List<WeakReference<ClassLoader>> visited) {
+        return visited.stream().filter(loader -> loader.get() != null).count();
+    }
+
+    private static List<String> mapped(String name) throws IOException {
+        return Files.readAllLines(Paths.get("/proc/self/maps")).stream()
+                .filter(line -> line.contains(name))
+                .map(line -> line.substring(line.indexOf('/')))
+                .distinct()
+                .collect(Collectors.toList());
+    }
+
+    private static int threads() throws IOException {
+        try (Stream<Path> tasks = Files.list(Paths.get("/proc/self/task"))) {
+            return (int) tasks.count();
+        }
+    }
+
+    private static long residentKilobytes() throws IOException {
+        return Files.readAllLines(Paths.get("/proc/self/status")).stream()
+                .filter(line -> line.startsWith("VmRSS:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
+                .sum();
+    }
+
+    private List<String> shimFiles() throws IOException {
+        return filesBelow(temp).stream()
+                .filter(name -> name.contains("libdrey_shim"))
+                .collect(Collectors.toList());
+    }
+
+    private static List<String> filesBelow(Path folder) throws IOException {
+        return paths(folder).stream().map(Path::toString).collect(Collectors.toList());
+    }
+
+    private static List<Path> paths(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile).collect(Collectors.toList());
+        }
+    }
+}

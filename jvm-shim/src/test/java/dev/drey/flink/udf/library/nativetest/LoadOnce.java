@@ -1,0 +1,48 @@
+package dev.drey.flink.udf.library.nativetest;
+
+import dev.drey.flink.udf.GoException;
+import dev.drey.flink.udf.library.GoCall;
+import dev.drey.flink.udf.library.GoLibrary;
+import dev.drey.flink.udf.library.LibrarySettings;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Loads builds and calls a function of each: {@code LoadOnce [SETTING=VALUE ...] [BUILD ...]}, or,
+ * without one, the build of the class path. Prints a line for each: what the function said, or the
+ * exception.
+ */
+public final class LoadOnce {
+    private LoadOnce() {}
+
+    /** See the class. */
+    public static void main(String[] args) {
+        Map<String, String> settings = new HashMap<>();
+        ClassLoader loader = LoadOnce.class.getClassLoader();
+        boolean named = false;
+        for (String arg : args) {
+            int equals = arg.indexOf('=');
+            if (equals > 0) {
+                settings.put(arg.substring(0, equals), arg.substring(equals + 1));
+                continue;
+            }
+            named = true;
+            System.out.println(load(loader, arg, LibrarySettings.of(settings)));
+        }
+        if (!named) {
+            System.out.println(load(loader, null, LibrarySettings.of(settings)));
+        }
+    }
+
+    private static String load(ClassLoader loader, String build, LibrarySettings settings) {
+        try {
+            String id = build == null ? GoLibrary.build(loader) : build;
+            GoLibrary go = GoLibrary.load(loader, id, settings);
+            try (GoCall call = go.open(Map.of("function", "variant"))) {
+                return "variant " + Message.stringAt(Message.call(call, Message.longs(0L)));
+            }
+        } catch (GoException e) {
+            return e.getClass().getSimpleName() + ": " + e.getMessage();
+        }
+    }
+}
