@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -390,10 +392,18 @@ func TestEvaluateDoesNotAllocateMuch(t *testing.T) {
 	if w.status != 200 {
 		t.Fatal(w.status)
 	}
-	t.Logf("%v allocations a call", n)
-	if n > 24 { // 2 of them are this test's
-		t.Errorf("%v allocations a call", n)
+	limit := 24.0 // 2 of them are this test's
+	if raceDetector() {
+		limit = 32 // it makes pools forget now and then
 	}
+	if n > limit {
+		t.Errorf("%v allocations a call, want at most %v", n, limit)
+	}
+}
+
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 type discard struct {
