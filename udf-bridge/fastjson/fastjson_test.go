@@ -30,7 +30,6 @@ type target struct {
 	Small    int8              `json:"small"`
 	Keys     map[int32]string  `json:"keys"`
 	Quoted   int64             `json:"quoted,string"`
-	Pair     [2]int            `json:"pair"`
 	Unsigned uint64            `json:"unsigned"`
 	Single   float32           `json:"single"`
 	Lists    [][]int           `json:"lists"`
@@ -122,6 +121,7 @@ func TestVerdicts(t *testing.T) {
 		accepted := same[any](t, name, data)
 		same[target](t, name, data)
 		same[*target](t, name, data)
+		same[merged](t, name, data)
 		same[json.RawMessage](t, name, data)
 		same[map[string]any](t, name, data)
 		same[[]any](t, name, data)

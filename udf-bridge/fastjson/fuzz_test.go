@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,8 +43,10 @@ type odd struct {
 	unlisted int
 }
 
-// merged has maps of more than one value.
+// merged has what only encoding/json reads: maps of more than one value, arrays, names beyond ASCII.
 type merged struct {
+	Array  [3]*string                 `json:"array"`
+	Pair   [2]int                     `json:"pair"`
 	Nested map[string]map[string]odd2 `json:"nested"`
 	List   map[string][]int           `json:"lists"`
 	Größe  map[string]int             `json:"größe"`
@@ -78,7 +82,7 @@ var oddTexts = []string{
 	`{"case":"a","CASE":"b","Case":"c","cAsE":"d"}`, `{"nested":{"self":{"self":null},"Raw":[1, 2]}}`, `{"days":{"mon":1,"mon":2}}`, `{"iface":null}`, `{"iface":{}}`,
 	`{"array":["a",null,"c","d"]}`, `{"array":[]}`, `{"floats":[1e38,1e39]}`, `{"floats":[0.1,1e-46,-0]}`, `{"empty":{"a":1}}`, `{"texts":"x"}`, `{"texts":1}`, `{"texts":null}`, `{"-":3,"Omitted":"x","<html>":"<&>"}`,
 	`{"runes":[65,1114112]}`, `{"zero":"0001-01-01T00:00:00Z"}`, `{"Level":1,"LEVEL":2,"hidden":"h","Hidden":"H"}`, `{"unlisted":1}`, `{"list":[1,2.5,"x",{"y":null}]}`, `{"depth":256}`, `{"depth":null}`,
-	`{"nested":{"a":{"b":{"Raw":1},"b":{"self":{}}},"a":{"c":{}}}}`, `{"nested":{"a":{"b":{"Raw":1}},"a":null}}`, `{"days":{"a":1,"a":null}}`, `{"array":["a","b"],"array":[null]}`, `{"list":[{"a":1}],"list":[{"b":2}]}`, `{"floats":[1,2,3],"floats":[null]}`, `{"runes":[1,2],"runes":[3]}`, `{"nested":{"a":{}},"nested":{"b":{}}}`,
+	`{"nested":{"a":{"b":{"Raw":1},"b":{"self":{}}},"a":{"c":{}}}}`, `{"nested":{"a":{"b":{"Raw":1}},"a":null}}`, `{"days":{"a":1,"a":null}}`, `{"array":["a","b"],"array":[null]}`, `{"list":[{"a":1}],"list":[{"b":2}]}`, `{"floats":[1,2,3],"floats":[null]}`, `{"runes":[1,2],"runes":[3]}`, `{"pair":[0,0,]}`, `{"pair":[0,0,1,]}`, `{"array":[null,null,null,]}`, `{"nested":{"a":{}},"nested":{"b":{}}}`,
 	`{"lists":{"a":[1,2],"a":[null]}}`, `{"GRÖẞE":{"a":1}}`, `{"größe":{"a":1,"a":null}}`,
 }
 
@@ -124,6 +128,40 @@ func TestEncode(t *testing.T) {
 	l.Next = l
 	if _, err := fastjson.Encode(l); err == nil {
 		t.Error("a value that contains itself has no JSON")
+	}
+}
+
+// TestRandomTexts puts odd parts where an engine that reads many bytes at once may miss them: anywhere in long strings,
+// behind long gaps, in values that are skipped.
+func TestRandomTexts(t *testing.T) {
+	parts := []string{`\n`, `\q`, `\0`, `\u00g1`, `\u0041`, `\ud800`, "\x01", "\t", "\n", `\\`, `\"`, `\`, `"`, "é", "\xff", "\x7f", "[", "}", ","}
+	values := []string{
+		"1", "-1", "01", "1.", "1e", "1e5", "-", "tru", "true", "null", "nul", "[]", "{}", "[1,]", `{"x":1,}`, "[1 2]", "+1", ".5", "0x1", "NaN", "[,]", "{,}", "{1:2}", `"x`,
+		"1.5.5", "--1", "1e+", "-01", "00", "truee", "nulll", `{"x" 1}`, "]", "}", ":",
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 4000 {
+		var long strings.Builder
+		for range random.IntN(100) {
+			if random.IntN(25) == 0 {
+				long.WriteString(parts[random.IntN(len(parts))])
+			} else {
+				long.WriteByte('a')
+			}
+		}
+		value, gap := values[random.IntN(len(values))], strings.Repeat(" ", random.IntN(70))
+		for _, form := range []string{
+			`{"skip":"S"}`, `{"raw":"S"}`, `{"S":1}`, `{"skip":["S",1],"text":"x"}`, `{"skip":{"S":"S"}}`, `{"text":"S"}`, `"S"`, `["S","S"]`,
+			`{"skip":GVG}`, `{"skip":[GV,GV]}`, `{"raw":VG}`, `[GV`, `{"skip":{"k":VG}G}`, `VGV`, `{"number":GVG,"list":[V]}`,
+		} {
+			text := []byte(strings.NewReplacer("S", long.String(), "V", value, "G", gap).Replace(form))
+			same[target](t, string(text), text)
+			same[json.RawMessage](t, string(text), text)
+			same[any](t, string(text), text)
+		}
+		if t.Failed() {
+			return
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ type shape struct {
 	names bool // it has structs, whose names are found whatever their case is
 	maps  bool // it has maps of scalars: {"a":1,"a":null} is {"a":0} for encoding/json and {"a":1} for sonic
 	// alien is a type that sonic reads differently where it is hard to see in the text: it has names beyond ASCII, for
-	// which case is another thing, or maps of what is more than one value, which sonic merges if a name is there twice.
+	// which case is another thing, or maps of what is more than one value, which sonic merges if a name is there twice, or
+	// arrays of a fixed length, after which sonic accepts a comma.
 	alien bool
 }
 
@@ -35,7 +36,9 @@ func shapeOf(t reflect.Type) (s shape) {
 				s.maps = true
 			}
 			visit(t.Elem())
-		case reflect.Pointer, reflect.Slice, reflect.Array:
+		case reflect.Array:
+			s.alien = true
+		case reflect.Pointer, reflect.Slice:
 			visit(t.Elem())
 		case reflect.Struct:
 			s.names = true

@@ -35,7 +35,7 @@ func newDecoder[T any]() *Decoder[T] {
 			case shape.maps && bytes.Contains(data, null):
 				return false
 			}
-			return true
+			return escapesAreValid(data)
 		},
 	}
 }
@@ -47,6 +47,35 @@ func Encode(v any) ([]byte, error) {
 		return json.Marshal(v) // which writes these two as \b and \f
 	}
 	return b, nil
+}
+
+// escapesAreValid looks at each backslash, which sonic does not in long strings that it skips or leaves in a
+// json.RawMessage. Outside of a string a backslash is refused by both.
+func escapesAreValid(data []byte) bool {
+	for {
+		at := bytes.IndexByte(data, '\\')
+		if at < 0 {
+			return true
+		}
+		if data = data[at+1:]; len(data) == 0 {
+			return false
+		}
+		size := 1
+		switch data[0] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		case 'u':
+			if size = 5; len(data) < size || !isHex(data[1]) || !isHex(data[2]) || !isHex(data[3]) || !isHex(data[4]) {
+				return false
+			}
+		default:
+			return false
+		}
+		data = data[size:]
+	}
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
 // hasLongS finds the one letter beyond ASCII that encoding/json takes for an ASCII letter in names and sonic does not:

@@ -18,8 +18,9 @@ type functionStats struct {
 type runtimeStats struct {
 	GOMAXPROCS int    `json:"gomaxprocs"`
 	Goroutines uint64 `json:"goroutines"`
-	HeapBytes  uint64 `json:"heap_bytes"`  // live objects, and dead ones not yet swept
-	TotalBytes uint64 `json:"total_bytes"` // mapped by this runtime
+	HeapBytes  uint64 `json:"heap_bytes"`      // live objects, and dead ones not yet swept
+	TotalBytes uint64 `json:"total_bytes"`     // mapped by this runtime
+	Allocated  uint64 `json:"allocated_bytes"` // ever
 	GCCycles   uint64 `json:"gc_cycles"`
 	PID        int    `json:"pid"`
 }
@@ -55,6 +56,7 @@ func readRuntime() runtimeStats {
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/total:bytes"},
 		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/gc/heap/allocs:bytes"},
 	}
 	metrics.Read(samples)
 	value := func(i int) uint64 {
@@ -65,6 +67,6 @@ func readRuntime() runtimeStats {
 	}
 	return runtimeStats{
 		GOMAXPROCS: runtime.GOMAXPROCS(0), PID: os.Getpid(),
-		Goroutines: value(0), HeapBytes: value(1), TotalBytes: value(2), GCCycles: value(3),
+		Goroutines: value(0), HeapBytes: value(1), TotalBytes: value(2), GCCycles: value(3), Allocated: value(4),
 	}
 }

@@ -2,6 +2,7 @@ package udf
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"unsafe"
@@ -104,8 +105,10 @@ func (c *cell) outOfRange(raw uint64) error {
 // store returns the bits of the Go value at p.
 func (c *cell) store(p unsafe.Pointer) (uint64, error) {
 	switch c.op {
-	case opInt64, opFloat64:
+	case opInt64:
 		return *(*uint64)(p), nil
+	case opFloat64:
+		return float64Bits(*(*float64)(p)), nil
 	case opInt32:
 		return uint64(*(*int32)(p)), nil
 	case opInt16:
@@ -115,10 +118,26 @@ func (c *cell) store(p unsafe.Pointer) (uint64, error) {
 	case opBool:
 		return uint64(*(*uint8)(p) & 1), nil
 	case opFloat32:
+		if f := *(*float32)(p); f != f {
+			return nan32, nil
+		}
 		return uint64(*(*uint32)(p)), nil
 	default:
 		return c.storeFixed(p)
 	}
+}
+
+// The one form in which NaN is written, Java's: Flink may compare and hash the bits, and Go's math.NaN has others.
+const (
+	nan32 = 0x7fc00000
+	nan64 = 0x7ff8000000000000
+)
+
+func float64Bits(f float64) uint64 {
+	if f != f {
+		return nan64
+	}
+	return math.Float64bits(f)
 }
 
 // maker returns what makes a new value of the plan's type, for a pointer to point to.

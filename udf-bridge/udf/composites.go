@@ -1,9 +1,11 @@
 package udf
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"unsafe"
 )
@@ -240,7 +242,8 @@ func openMap(keys, values *elements, b []byte) (k, v array, err error) {
 	return k, v, err
 }
 
-// storeMap goes through the map twice, which is in the same order for the pairs that are collected first.
+// storeMap writes the entries in the order of their keys, so that equal maps are equal bytes: Flink compares rows by them
+// where it takes one back.
 func storeMap(w *sink, m reflect.Value, keys, values *elements) error {
 	n := m.Len()
 	t := m.Type()
@@ -250,21 +253,60 @@ func storeMap(w *sink, m reflect.Value, keys, values *elements) error {
 		names.Index(i).SetIterKey(iter)
 		elems.Index(i).SetIterValue(iter)
 	}
+	order, err := keys.order(names.UnsafePointer(), i)
+	if err != nil {
+		return atField("[a key]", err)
+	}
 	mark := w.grow(4)
-	for part, e := range []*elements{keys, values} {
-		slice := names
-		if part == 1 {
-			slice = elems
+	data, start := names.UnsafePointer(), keys.begin(w, i)
+	for j, from := range order {
+		if err := keys.store(w, start, i, j, unsafe.Add(data, uintptr(from)*keys.stride)); err != nil {
+			return atField("[a key]", err)
 		}
-		data, start := slice.UnsafePointer(), e.begin(w, i)
-		for j := range i {
-			if err := e.store(w, start, i, j, unsafe.Add(data, uintptr(j)*e.stride)); err != nil {
-				return atField([]string{"[a key]", fmt.Sprintf("[%v]", names.Index(j))}[part], err)
-			}
-		}
-		if part == 0 {
-			binary.LittleEndian.PutUint32(w.Buf[mark:], uint32(len(w.Buf)-mark-4))
+	}
+	binary.LittleEndian.PutUint32(w.Buf[mark:], uint32(len(w.Buf)-mark-4))
+	data, start = elems.UnsafePointer(), values.begin(w, i)
+	for j, from := range order {
+		if err := values.store(w, start, i, j, unsafe.Add(data, uintptr(from)*values.stride)); err != nil {
+			return atField(fmt.Sprintf("[%v]", names.Index(from)), err)
 		}
 	}
 	return nil
+}
+
+// order sorts n map keys, and returns the index of each.
+func (e *elements) order(data unsafe.Pointer, n int) ([]int, error) {
+	type sortable struct {
+		text  string
+		major uint64
+		minor uint64
+		index int
+	}
+	all := make([]sortable, n)
+	for i := range all {
+		p, c := unsafe.Add(data, uintptr(i)*e.stride), &e.plan.cell
+		all[i].index = i
+		var err error
+		switch c.shape {
+		case variable:
+			all[i].text = *(*string)(p) // a key that can be compared and is no number is a string
+		case wide:
+			all[i].major, all[i].minor, err = c.storeWide(p)
+			all[i].major ^= 1 << 63
+		default:
+			all[i].major, err = c.store(p)
+			all[i].major ^= 1 << 63 // negative numbers first
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b sortable) int {
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor))
+	})
+	order := make([]int, n)
+	for i, s := range all {
+		order[i] = s.index
+	}
+	return order, nil
 }

@@ -65,7 +65,7 @@ func (r *rowPlanner) load(s *source, row []byte, base unsafe.Pointer) error {
 				continue
 			case st.op == opString:
 				offset, length := binary.LittleEndian.Uint32(at), binary.LittleEndian.Uint32(at[4:])
-				if offset >= uint32(r.fixed) && uint64(offset)+uint64(length) <= uint64(len(row)) {
+				if offset >= uint32(r.fixed) && uint64(offset)+uint64(length) <= uint64(len(row)) && s.visit(int(length)) {
 					*(*string)(p) = s.text(row[offset : offset+length])
 					continue
 				}
@@ -96,6 +96,7 @@ func (r *rowPlanner) loadColumn(s *source, row, at []byte, c *column, p unsafe.P
 
 var (
 	errOutside  = errors.New("lies outside of its container")
+	errOverlap  = errors.New("its values overlap, and come to far more than the row")
 	errNullBits = errors.New("null bits behind the last of its values")
 )
 
@@ -104,6 +105,9 @@ func (c *cell) loadSlot(s *source, p unsafe.Pointer, container []byte, least int
 	offset, length := uint64(uint32(raw)), raw>>32
 	if offset < uint64(least) || offset+length > uint64(len(container)) {
 		return errOutside
+	}
+	if !s.visit(int(length)) {
+		return errOverlap
 	}
 	b := container[offset : offset+length]
 	switch c.op {
@@ -124,8 +128,12 @@ func (r *rowPlanner) store(w *sink, base unsafe.Pointer) error {
 	for i := range r.steps {
 		st := &r.steps[i]
 		p, at := unsafe.Add(base, st.offset), start+int(st.at)
-		if st.op == opInt64 || st.op == opFloat64 {
+		switch st.op {
+		case opInt64:
 			binary.LittleEndian.PutUint64(w.Buf[at:], *(*uint64)(p))
+			continue
+		case opFloat64:
+			binary.LittleEndian.PutUint64(w.Buf[at:], float64Bits(*(*float64)(p)))
 			continue
 		}
 		c := st.column

@@ -7,15 +7,26 @@ import (
 
 // source is where copies of what a row holds are made: one allocation for all strings and bytes of a small row.
 type source struct {
-	left  int // the most bytes that are still to be copied from the row
-	chunk []byte
+	left   int // the most bytes that are still to be copied from the row, if none is copied twice
+	chunk  []byte
+	visits int // bytes of values that may still be visited
 }
+
+// maxNesting is in how many values, one within the other, a byte of a row can be. Values that overlap would make more of
+// a row than it is; honest ones do not.
+const maxNesting = 64
 
 // maxChunk is the largest allocation that several values share. A value that the function keeps keeps its chunk.
 const maxChunk = 4096
 
-// start forgets the chunk of the last row, which its values keep.
-func (s *source) start(size int) { s.left, s.chunk = size, nil }
+// start forgets the chunk of the last row, which its values keep. The new one's variable part has that size.
+func (s *source) start(size int) { s.left, s.chunk, s.visits = size, nil, maxNesting*size }
+
+// visit is false if more of the row was visited than it has.
+func (s *source) visit(n int) bool {
+	s.visits -= n
+	return s.visits >= 0
+}
 
 // copy returns a copy of b that is never nil.
 func (s *source) copy(b []byte) []byte {
