@@ -205,7 +205,7 @@ func (j *job) describe(ctx context.Context) ([]manifest.Function, error) {
 		return nil, fmt.Errorf("descriptions: %w", err)
 	}
 	if len(functions) == 0 {
-		return nil, fmt.Errorf("Register of %s registers no function; call udf.Scalar(r, \"name\", fn) in it", strings.Join(importPaths(s.packages), ", "))
+		return nil, fmt.Errorf("%s registers no function; call udf.Scalar(r, \"name\", fn) in its Register", strings.Join(importPaths(s.packages), ", "))
 	}
 	binding.Name(functions)
 	for _, f := range functions { // what has no Java class ends here, before the slow part

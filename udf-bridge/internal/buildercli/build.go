@@ -73,7 +73,7 @@ on the PATH). Nothing is written into the packages' module.`,
 // somePackages wants at least one package.
 func somePackages(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("%s wants a package; for the one in this folder: %[1]s .", cmd.CommandPath())
+		return fmt.Errorf("%s wants a package, as in: %[1]s ./functions", cmd.CommandPath())
 	}
 	return nil
 }
