@@ -153,6 +153,31 @@ func TestTemporalTypes(t *testing.T) {
 	}
 }
 
+// TestTypesInJSONFunctions: by the rules of encoding/json the types read and write themselves as everywhere else.
+func TestTypesInJSONFunctions(t *testing.T) {
+	type document struct {
+		Day   udf.Date                    `json:"day"`
+		Clock udf.TimeOfDay               `json:"clock"`
+		Local *udf.Timestamp              `json:"local"`
+		Some  udf.Null[udf.Date]          `json:"some"`
+		None  udf.Null[int64]             `json:"none"`
+		Days  map[udf.Date]udf.Null[bool] `json:"days"`
+	}
+	f := one(t, func(r *udf.Registry) {
+		udf.JSON(r, "f", func(_ context.Context, d document) (document, error) { return d, nil })
+	})
+	text := `{"day":"2026-11-23","clock":"14:05:00.5","local":"2026-11-23T14:05:00","some":"1969-12-31","none":null,"days":{"2026-11-23":true,"2026-11-24":null}}`
+	if got, err := f.CallJSON(context.Background(), []byte(text)); err != nil || string(got) != text {
+		t.Errorf("got %s, %v", got, err)
+	}
+	for _, bad := range []string{`{"day":1}`, `{"clock":"25:00:00"}`, `{"none":"x"}`, `{"days":{"x":null}}`} {
+		var input *udf.InputError
+		if _, err := f.CallJSON(context.Background(), []byte(bad)); !errors.As(err, &input) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 func TestFieldsInJSON(t *testing.T) {
 	d := one(t, func(r *udf.Registry) {
 		udf.Scalar(r, "f", func(context.Context, struct {

@@ -1,6 +1,9 @@
 package udf
 
-import "unsafe"
+import (
+	"encoding/json"
+	"unsafe"
+)
 
 // Null holds a value that may be NULL, for those who prefer it to a pointer; unlike one it costs no allocation. The zero
 // value is NULL.
@@ -18,6 +21,24 @@ func (n Null[T]) Or(other T) T {
 		return n.V
 	}
 	return other
+}
+
+// MarshalJSON writes the value, or null.
+func (n Null[T]) MarshalJSON() ([]byte, error) {
+	if !n.Valid {
+		return []byte("null"), nil
+	}
+	return json.Marshal(n.V)
+}
+
+// UnmarshalJSON reads a value, or null.
+func (n *Null[T]) UnmarshalJSON(data []byte) error {
+	*n = Null[T]{}
+	if string(data) == "null" {
+		return nil
+	}
+	n.Valid = true
+	return json.Unmarshal(data, &n.V)
 }
 
 // nullable marks Null for reflection, since generic types have no common type to compare with, and says where its parts

@@ -49,6 +49,15 @@ func (d Date) Time() time.Time { return time.Unix(int64(d)*secondsADay, 0).UTC()
 // String is the day as 2026-11-23.
 func (d Date) String() string { return d.Time().Format(time.DateOnly) }
 
+// MarshalText is [Date.String].
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is [ParseDate].
+func (d *Date) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDate(string(text))
+	return err
+}
+
 // TimestampOf returns what the clock of t's zone shows, without the zone.
 func TimestampOf(t time.Time) Timestamp {
 	year, month, day := t.Date()
@@ -119,6 +128,15 @@ func (t TimeOfDay) Duration() time.Duration { return time.Duration(t) * time.Mil
 
 // String is the time of day as 14:05:00.125.
 func (t TimeOfDay) String() string { return time.UnixMilli(int64(t)).UTC().Format("15:04:05.999") }
+
+// MarshalText is [TimeOfDay.String].
+func (t TimeOfDay) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText is [ParseTimeOfDay].
+func (t *TimeOfDay) UnmarshalText(text []byte) (err error) {
+	*t, err = ParseTimeOfDay(string(text))
+	return err
+}
 
 // String is the span as 2 years 3 months.
 func (m Months) String() string { return fmt.Sprintf("%d years %d months", m/12, m%12) }
