@@ -21,7 +21,6 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.EnumSet;
 import java.util.Map;
-import java.util.UUID;
 
 /**
  * The folder with unpacked native libraries: {@code
@@ -58,6 +57,14 @@ final class LibraryFiles {
     /** Where the library with that hash is, or will be. */
     Path library(String sha256) {
         return folder().resolve(sha256).resolve(LIBRARY);
+    }
+
+    /**
+     * A name that no other process and no other class loader takes: they all have the clock in
+     * common, and a file is only made if it is not there. Random names would be slower to start.
+     */
+    private static String ownName() {
+        return ProcessHandle.current().pid() + "-" + System.nanoTime();
     }
 
     private Path folder() {
@@ -99,8 +106,10 @@ final class LibraryFiles {
         try {
             makeOwn(libraryDir, folder());
             makeOwn(folder(), library.getParent());
-            if (!Files.exists(library, NO_LINKS)) {
-                Path temp = library.resolveSibling(LIBRARY + "." + UUID.randomUUID());
+            if (Files.exists(library, NO_LINKS)) {
+                check(library, resource.sha256());
+            } else {
+                Path temp = library.resolveSibling(LIBRARY + "." + ownName());
                 try {
                     write(resource, temp);
                     Files.move(temp, library, StandardCopyOption.ATOMIC_MOVE);
@@ -109,7 +118,6 @@ final class LibraryFiles {
                     Files.deleteIfExists(temp);
                 }
             }
-            check(library, resource.sha256());
             return library;
         } catch (IOException e) {
             throw cannotWrite(e);
@@ -120,7 +128,7 @@ final class LibraryFiles {
     Path unpackShim(Resource resource) {
         try {
             makeOwn(libraryDir, folder());
-            Path shim = folder().resolve("libdrey_shim." + UUID.randomUUID() + ".so");
+            Path shim = folder().resolve("libdrey_shim." + ownName() + ".so");
             try {
                 write(resource, shim);
             } catch (IOException | RuntimeException e) {

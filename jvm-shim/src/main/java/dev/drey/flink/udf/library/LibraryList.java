@@ -8,6 +8,8 @@ import java.util.TreeSet;
 
 /** The native libraries of a build: {@code META-INF/drey/<build>/libraries.properties}. */
 final class LibraryList {
+    private static final int SHA256_DIGITS = 64;
+
     private final ClassLoader loader;
     private final String build;
     private final Properties entries = new Properties();
@@ -83,10 +85,19 @@ final class LibraryList {
                             + Machine.USE_THE_SIDECAR);
         }
         String sha256 = entries.getProperty(platform + "." + what + ".sha256", "");
-        if (!sha256.matches("[0-9a-f]{64}")) { // it becomes the name of a folder
+        if (!isSha256(sha256)) { // it becomes the name of a folder
             throw damaged(folder() + "libraries.properties", null);
         }
         return new LibraryFiles.Resource(loader, folder() + path, sha256);
+    }
+
+    private static boolean isSha256(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.digit(text.charAt(i), 16) < 0 || Character.isUpperCase(text.charAt(i))) {
+                return false;
+            }
+        }
+        return text.length() == SHA256_DIGITS;
     }
 
     private TreeSet<String> platforms() {

@@ -2,6 +2,7 @@ package dev.drey.flink.udf.library;
 
 import dev.drey.flink.udf.GoLibraryException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
@@ -44,7 +45,9 @@ final class Machine {
         List<String> maps = List.of();
         if (os.equals("Linux")) {
             try {
-                maps = Files.readAllLines(Paths.get("/proc/self/maps"));
+                byte[] text = Files.readAllBytes(Paths.get("/proc/self/maps"));
+                // Not readAllLines, which refuses a path that is no UTF-8.
+                maps = List.of(new String(text, StandardCharsets.UTF_8).split("\n"));
             } catch (IOException e) {
                 throw new GoLibraryException(
                         "cannot read /proc/self/maps, which says what is loaded into this process;"
