@@ -33,6 +33,7 @@ func Decode(columns []*Type, msg []byte) ([][]any, error) {
 	if uint64(rows)*4 > uint64(len(rest)) {
 		return nil, malformed("%d rows in %d bytes", rows, len(rest))
 	}
+	least := fixedSize(columns)
 	all := make([][]any, 0, rows)
 	for i := range rows {
 		if len(rest) < 4 {
@@ -42,7 +43,8 @@ func Decode(columns []*Type, msg []byte) ([][]any, error) {
 		if uint64(size) > uint64(len(rest)-4) {
 			return nil, malformed("row %d: %d bytes, %d are left", i, size, len(rest)-4)
 		}
-		row, err := decodeRow(columns, rest[4:4+size])
+		d := decoder{visits: maxDepth * max(0, int64(size)-int64(least))}
+		row, err := d.row(columns, rest[4:4+size])
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
@@ -54,12 +56,15 @@ func Decode(columns []*Type, msg []byte) ([][]any, error) {
 	return all, nil
 }
 
-func decodeRow(columns []*Type, row []byte) ([]any, error) {
-	bitmap := bitmapSize(len(columns))
-	fixed := bitmap
-	for _, c := range columns {
-		fixed += c.slot()
-	}
+// decoder reads one row.
+type decoder struct {
+	// visits is how many bytes of values may still be read. In an honest row a byte is in at most maxDepth values, one within
+	// the other; values that overlap could make any amount out of a small row.
+	visits int64
+}
+
+func (d *decoder) row(columns []*Type, row []byte) ([]any, error) {
+	bitmap, fixed := bitmapSize(len(columns)), fixedSize(columns)
 	if len(row) < fixed {
 		return nil, malformed("a row of %d bytes, its fixed part has %d", len(row), fixed)
 	}
@@ -72,7 +77,7 @@ func decodeRow(columns []*Type, row []byte) ([]any, error) {
 	at := bitmap
 	for i, c := range columns {
 		if row[i/8]>>(i%8)&1 == 0 {
-			v, err := get(c, row, fixed, at)
+			v, err := d.value(c, row, fixed, at)
 			if err != nil {
 				return nil, fmt.Errorf("column %d: %w", i, err)
 			}
@@ -85,8 +90,8 @@ func decodeRow(columns []*Type, row []byte) ([]any, error) {
 	return values, nil
 }
 
-// get reads the value of the 8 or 16 byte slot at at. The variable part of the container begins at fixed.
-func get(t *Type, container []byte, fixed, at int) (any, error) {
+// value reads the value of the 8 or 16 byte slot at at. The variable part of the container begins at fixed.
+func (d *decoder) value(t *Type, container []byte, fixed, at int) (any, error) {
 	if !t.variable() {
 		lo, hi := binary.LittleEndian.Uint64(container[at:]), uint64(0)
 		if t.wide() {
@@ -98,6 +103,9 @@ func get(t *Type, container []byte, fixed, at int) (any, error) {
 	if offset < uint64(fixed) || offset+length > uint64(len(container)) {
 		return nil, malformed("%d bytes at %d lie outside of the variable part, %d to %d", length, offset, fixed, len(container))
 	}
+	if d.visits -= int64(length); d.visits < 0 {
+		return nil, malformed("values overlap, and come to more than %d times the row", maxDepth)
+	}
 	part := container[offset : offset+length]
 	switch t.Root {
 	case Char, VarChar:
@@ -105,11 +113,11 @@ func get(t *Type, container []byte, fixed, at int) (any, error) {
 	case Binary, VarBinary:
 		return Hex(append([]byte{}, part...)), nil
 	case Row:
-		return orError(decodeRow(t.Fields, part))
+		return orError(d.row(t.Fields, part))
 	case Array:
-		return orError(decodeArray(t.Element, part))
+		return orError(d.array(t.Element, part))
 	default:
-		return orError(decodeMap(t, part))
+		return orError(d.entries(t, part))
 	}
 }
 
@@ -121,7 +129,7 @@ func orError(values []any, err error) (any, error) {
 	return values, nil
 }
 
-func decodeMap(t *Type, part []byte) ([]any, error) {
+func (d *decoder) entries(t *Type, part []byte) ([]any, error) {
 	if len(part) < 4 {
 		return nil, malformed("a map of %d bytes", len(part))
 	}
@@ -131,11 +139,11 @@ func decodeMap(t *Type, part []byte) ([]any, error) {
 	}
 	key := *t.Key
 	key.Nullable = false
-	keys, err := decodeArray(&key, part[4:4+size])
+	keys, err := d.array(&key, part[4:4+size])
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	values, err := decodeArray(t.value(), part[4+size:])
+	values, err := d.array(t.value(), part[4+size:])
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
@@ -149,7 +157,7 @@ func decodeMap(t *Type, part []byte) ([]any, error) {
 	return entries, nil
 }
 
-func decodeArray(t *Type, part []byte) ([]any, error) {
+func (d *decoder) array(t *Type, part []byte) ([]any, error) {
 	if len(part) < 4 {
 		return nil, malformed("an array of %d bytes", len(part))
 	}
@@ -173,7 +181,7 @@ func decodeArray(t *Type, part []byte) ([]any, error) {
 		at := 4 + int(bitmap) + i*size
 		var err error
 		if size >= 8 {
-			values[i], err = get(t, part, fixed, at)
+			values[i], err = d.value(t, part, fixed, at)
 		} else {
 			values[i], err = unscalar(t, narrow(t, part[at:at+size]), 0)
 		}

@@ -15,6 +15,15 @@ const headerSize = 8
 // bitmapSize is the size of a row's null bitmap.
 func bitmapSize(columns int) int { return (columns + 63) / 64 * 8 }
 
+// fixedSize is the size of a row's null bitmap and slots.
+func fixedSize(columns []*Type) int {
+	size := bitmapSize(len(columns))
+	for _, c := range columns {
+		size += c.slot()
+	}
+	return size
+}
+
 // Encode writes rows of values in their JSON form (see the package comment) as one message.
 func Encode(columns []*Type, rows [][]any) ([]byte, error) {
 	if len(columns) > math.MaxUint16 {
@@ -29,7 +38,11 @@ func Encode(columns []*Type, rows [][]any) ([]byte, error) {
 		if msg, err = appendRow(append(msg, 0, 0, 0, 0), columns, row); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
-		binary.LittleEndian.PutUint32(msg[start:], uint32(len(msg)-start-4))
+		size := len(msg) - start - 4
+		if uint64(size) > math.MaxUint32 {
+			return nil, fmt.Errorf("row %d: %d bytes; a row has at most 4 GiB", i, size)
+		}
+		binary.LittleEndian.PutUint32(msg[start:], uint32(size))
 	}
 	return msg, nil
 }
@@ -39,11 +52,7 @@ func appendRow(buf []byte, columns []*Type, values []any) ([]byte, error) {
 		return nil, fmt.Errorf("%d values for %d columns", len(values), len(columns))
 	}
 	base := len(buf)
-	size := bitmapSize(len(columns))
-	for _, c := range columns {
-		size += c.slot()
-	}
-	buf = append(buf, make([]byte, size)...)
+	buf = append(buf, make([]byte, fixedSize(columns))...)
 	at := base + bitmapSize(len(columns))
 	for i, c := range columns {
 		if values[i] == nil {

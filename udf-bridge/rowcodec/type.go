@@ -2,7 +2,6 @@ package rowcodec
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -39,8 +38,13 @@ const (
 type Type struct {
 	Root     Root
 	Nullable bool
-	// Precision is that of DECIMAL, TIME and the timestamps, Scale that of DECIMAL.
+	// Length is that of CHAR and VARCHAR in characters, of BINARY and VARBINARY in bytes.
+	Length int
+	// Precision is that of DECIMAL, TIME, the timestamps, and of the years or days of an interval; Scale is that of DECIMAL
+	// and of the seconds of an interval.
 	Precision, Scale int
+	// Units are those of an interval: "YEAR TO MONTH", "SECOND". They do not change how it is encoded.
+	Units string
 	// Key is the key of a MAP or the element of a MULTISET.
 	Key *Type
 	// Element is the element of an ARRAY or the value of a MAP.
@@ -100,282 +104,66 @@ func (t *Type) packed() int {
 	return t.slot()
 }
 
-// ParseType reads a type as Flink writes it (LogicalType.asSerializableString): DECIMAL(10, 2) NOT NULL,
-// ROW<`a` BIGINT NOT NULL, `b` ARRAY<STRING>>. Without NOT NULL it is nullable.
-func ParseType(text string) (*Type, error) {
-	p := &typeParser{rest: text}
-	t, err := p.parse(0)
-	if err == nil && p.rest != "" {
-		err = fmt.Errorf("%q is left over", p.rest)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("type %q: %w", text, err)
-	}
-	return t, nil
+// String is the type as Flink writes it (LogicalType.asSerializableString), and as [ParseType] reads it.
+func (t *Type) String() string {
+	var b strings.Builder
+	t.write(&b)
+	return b.String()
 }
 
-// maxDepth bounds nesting; deeper types are refused rather than walked.
-const maxDepth = 64
-
-type typeParser struct{ rest string }
-
-func (p *typeParser) space() { p.rest = strings.TrimLeft(p.rest, " \t\n") }
-
-// symbol takes a punctuation mark.
-func (p *typeParser) symbol(s string) bool {
-	p.space()
-	if !strings.HasPrefix(p.rest, s) {
-		return false
-	}
-	p.rest = p.rest[len(s):]
-	return true
-}
-
-// word takes the next word, in upper case.
-func (p *typeParser) word() string {
-	p.space()
-	n := 0
-	for n < len(p.rest) && (p.rest[n] == '_' || 'a' <= p.rest[n]|0x20 && p.rest[n]|0x20 <= 'z') {
-		n++
-	}
-	word := p.rest[:n]
-	p.rest = p.rest[n:]
-	return strings.ToUpper(word)
-}
-
-// words takes these words if they are next.
-func (p *typeParser) words(want ...string) bool {
-	before := p.rest
-	for _, w := range want {
-		if p.word() != w {
-			p.rest = before
-			return false
+func (t *Type) write(b *strings.Builder) {
+	switch t.Root {
+	case Char, VarChar, Binary, VarBinary:
+		fmt.Fprintf(b, "%s(%d)", t.Root, t.Length)
+	case Decimal:
+		fmt.Fprintf(b, "DECIMAL(%d, %d)", t.Precision, t.Scale)
+	case Time, Timestamp:
+		fmt.Fprintf(b, "%s(%d)", t.Root, t.Precision)
+	case TimestampLTZ:
+		fmt.Fprintf(b, "TIMESTAMP(%d) WITH LOCAL TIME ZONE", t.Precision)
+	case Months, Millis:
+		first, last, _ := strings.Cut(t.Units, " TO ")
+		fmt.Fprintf(b, "INTERVAL %s", first)
+		switch first {
+		case "YEAR", "DAY":
+			fmt.Fprintf(b, "(%d)", t.Precision)
+		case "SECOND":
+			fmt.Fprintf(b, "(%d)", t.Scale)
 		}
-	}
-	return true
-}
-
-func (p *typeParser) number() (int, error) {
-	p.space()
-	n := 0
-	for n < len(p.rest) && '0' <= p.rest[n] && p.rest[n] <= '9' {
-		n++
-	}
-	v, err := strconv.Atoi(p.rest[:n])
-	if err != nil {
-		return 0, fmt.Errorf("a number is needed at %q", p.rest)
-	}
-	p.rest = p.rest[n:]
-	return v, nil
-}
-
-// numbers takes up to two numbers in parentheses; what is not there stays as it is.
-func (p *typeParser) numbers(into ...*int) error {
-	if !p.symbol("(") {
-		return nil
-	}
-	for i, v := range into {
-		if i > 0 && !p.symbol(",") {
-			break
+		if last != "" {
+			fmt.Fprintf(b, " TO %s", last)
 		}
-		n, err := p.number()
-		if err != nil {
-			return err
+		if last == "SECOND" {
+			fmt.Fprintf(b, "(%d)", t.Scale)
 		}
-		*v = n
-	}
-	if !p.symbol(")") {
-		return fmt.Errorf("a ) is needed at %q", p.rest)
-	}
-	return nil
-}
-
-func (p *typeParser) parse(depth int) (*Type, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
-	}
-	t := &Type{}
-	if err := p.body(t, depth); err != nil {
-		return nil, err
-	}
-	t.Nullable = !p.words("NOT", "NULL")
-	if t.Nullable {
-		p.words("NULL")
-	}
-	return t, nil
-}
-
-func (p *typeParser) body(t *Type, depth int) error {
-	var length int
-	switch word := p.word(); word {
-	case "BOOLEAN", "TINYINT", "SMALLINT", "BIGINT", "FLOAT", "DATE":
-		t.Root = Root(word)
-	case "INT", "INTEGER":
-		t.Root = Int
-	case "DOUBLE":
-		t.Root = Double
-		p.words("PRECISION")
-	case "STRING":
-		t.Root = VarChar
-	case "BYTES":
-		t.Root = VarBinary
-	case "CHAR", "VARCHAR", "BINARY", "VARBINARY":
-		t.Root = Root(word)
-		return p.numbers(&length)
-	case "DECIMAL", "DEC", "NUMERIC":
-		t.Root, t.Precision = Decimal, 10
-		if err := p.numbers(&t.Precision, &t.Scale); err != nil {
-			return err
-		}
-		if t.Precision < 1 || t.Precision > 38 || t.Scale > t.Precision {
-			return fmt.Errorf("DECIMAL(%d, %d): the precision is 1 to 38, the scale at most that", t.Precision, t.Scale)
-		}
-	case "TIME":
-		t.Root = Time
-		err := p.numbers(&t.Precision)
-		p.words("WITHOUT", "TIME", "ZONE")
-		return err
-	case "TIMESTAMP", "TIMESTAMP_LTZ":
-		t.Root, t.Precision = Root(word), 6
-		if err := p.numbers(&t.Precision); err != nil {
-			return err
-		}
-		if t.Precision > 9 {
-			return fmt.Errorf("%s(%d): at most 9", word, t.Precision)
-		}
-		if p.words("WITH", "LOCAL", "TIME", "ZONE") {
-			t.Root = TimestampLTZ
-		}
-		p.words("WITHOUT", "TIME", "ZONE")
-	case "INTERVAL":
-		return p.interval(t)
-	case "ARRAY", "MULTISET", "MAP":
-		return p.collection(t, Root(word), depth)
-	case "ROW":
-		return p.row(t, depth)
-	default:
-		return fmt.Errorf("%q is no type that a row can hold", word)
-	}
-	return nil
-}
-
-func (p *typeParser) interval(t *Type) error {
-	var precision int
-	first := p.word()
-	if err := p.numbers(&precision); err != nil {
-		return err
-	}
-	last := first
-	if p.words("TO") {
-		last = p.word()
-		if err := p.numbers(&precision); err != nil {
-			return err
-		}
-	}
-	switch {
-	case (first == "YEAR" || first == "MONTH") && (last == "YEAR" || last == "MONTH"):
-		t.Root = Months
-	case strings.Contains("DAY HOUR MINUTE SECOND", first) && strings.Contains("DAY HOUR MINUTE SECOND", last) && first != "" && last != "":
-		t.Root = Millis
-	default:
-		return fmt.Errorf("INTERVAL %s TO %s is no interval", first, last)
-	}
-	return nil
-}
-
-func (p *typeParser) collection(t *Type, root Root, depth int) (err error) {
-	t.Root = root
-	if !p.symbol("<") {
-		return fmt.Errorf("%s needs a < at %q", root, p.rest)
-	}
-	first, err := p.parse(depth + 1)
-	if err != nil {
-		return err
-	}
-	switch root {
 	case Array:
-		t.Element = first
+		b.WriteString("ARRAY<")
+		t.Element.write(b)
+		b.WriteByte('>')
 	case Multiset:
-		t.Key = first
-	default:
-		t.Key = first
-		if !p.symbol(",") {
-			return fmt.Errorf("MAP needs a comma at %q", p.rest)
-		}
-		if t.Element, err = p.parse(depth + 1); err != nil {
-			return err
-		}
-	}
-	if !p.symbol(">") {
-		return fmt.Errorf("%s needs a > at %q", root, p.rest)
-	}
-	return nil
-}
-
-func (p *typeParser) row(t *Type, depth int) error {
-	t.Root = Row
-	end := ">"
-	if !p.symbol("<") {
-		if end = ")"; !p.symbol("(") {
-			return fmt.Errorf("ROW needs a < at %q", p.rest)
-		}
-	}
-	for !p.symbol(end) {
-		if len(t.Fields) > 0 && !p.symbol(",") {
-			return fmt.Errorf("ROW needs a comma or a %s at %q", end, p.rest)
-		}
-		name, err := p.name()
-		if err != nil {
-			return err
-		}
-		field, err := p.parse(depth + 1)
-		if err != nil {
-			return err
-		}
-		p.comment()
-		t.Names, t.Fields = append(t.Names, name), append(t.Fields, field)
-	}
-	return nil
-}
-
-// name takes the name of a ROW's field: in backquotes, where two stand for one, or a bare word.
-func (p *typeParser) name() (string, error) {
-	if !p.symbol("`") {
-		p.space()
-		n := strings.IndexAny(p.rest, " \t\n,>)")
-		if n <= 0 {
-			return "", fmt.Errorf("a field's name is needed at %q", p.rest)
-		}
-		name := p.rest[:n]
-		p.rest = p.rest[n:]
-		return name, nil
-	}
-	var name strings.Builder
-	for {
-		part, rest, found := strings.Cut(p.rest, "`")
-		if !found {
-			return "", fmt.Errorf("a ` is needed after %q", p.rest)
-		}
-		name.WriteString(part)
-		p.rest = rest
-		if !strings.HasPrefix(p.rest, "`") {
-			return name.String(), nil
-		}
-		name.WriteByte('`')
-		p.rest = p.rest[1:]
-	}
-}
-
-// comment skips what Flink writes after a field that has a description.
-func (p *typeParser) comment() {
-	if p.symbol("'") {
-		for {
-			_, rest, found := strings.Cut(p.rest, "'")
-			p.rest = rest
-			if !found || !strings.HasPrefix(rest, "'") {
-				return
+		b.WriteString("MULTISET<")
+		t.Key.write(b)
+		b.WriteByte('>')
+	case Map:
+		b.WriteString("MAP<")
+		t.Key.write(b)
+		b.WriteString(", ")
+		t.Element.write(b)
+		b.WriteByte('>')
+	case Row:
+		b.WriteString("ROW<")
+		for i, f := range t.Fields {
+			if i > 0 {
+				b.WriteString(", ")
 			}
-			p.rest = rest[1:]
+			fmt.Fprintf(b, "`%s` ", strings.ReplaceAll(t.Names[i], "`", "``"))
+			f.write(b)
 		}
+		b.WriteByte('>')
+	default:
+		b.WriteString(string(t.Root))
+	}
+	if !t.Nullable {
+		b.WriteString(" NOT NULL")
 	}
 }

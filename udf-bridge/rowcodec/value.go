@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -19,12 +20,8 @@ func (h Hex) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string{"hex": hex.EncodeToString(h)})
 }
 
-// The layouts of dates and times.
-const (
-	dateLayout      = "2006-01-02"
-	timeLayout      = "15:04:05.999"
-	timestampLayout = "2006-01-02T15:04:05.999999999"
-)
+// dateTime is how a timestamp is written, without its fraction and zone.
+const dateTime = "2006-01-02T15:04:05"
 
 func text(b []byte) any {
 	if utf8.Valid(b) {
@@ -89,6 +86,9 @@ func scalar(t *Type, value any) (lo, hi uint64, err error) {
 		if math.IsNaN(f) {
 			return 0x7fc00000, 0, err
 		}
+		if err == nil && math.IsInf(float64(float32(f)), 0) && !math.IsInf(f, 0) {
+			err = fmt.Errorf("%v is out of the range of FLOAT", f)
+		}
 		return uint64(math.Float32bits(float32(f))), 0, err
 	case Double:
 		f, err := number(t, value, 64)
@@ -136,8 +136,17 @@ func number(t *Type, value any, bits int) (float64, error) {
 		return float64(v), nil
 	case json.Number:
 		return strconv.ParseFloat(v.String(), bits)
-	case string: // NaN, Infinity, -Infinity, -0
-		return strconv.ParseFloat(v, bits)
+	case string:
+		switch v {
+		case "NaN":
+			return math.NaN(), nil
+		case "Infinity":
+			return math.Inf(1), nil
+		case "-Infinity":
+			return math.Inf(-1), nil
+		case "-0":
+			return math.Copysign(0, -1), nil
+		}
 	}
 	return 0, mismatch(t, value)
 }
@@ -176,13 +185,13 @@ func decimal(t *Type, value any) (lo, hi uint64, err error) {
 	default:
 		return 0, 0, mismatch(t, value)
 	}
-	if len(digits) > 100 { // beyond any DECIMAL, and an exponent would be as expensive as it says
+	if len(digits) > 100 { // beyond any DECIMAL
 		return 0, 0, fmt.Errorf("%.20s... is longer than any DECIMAL", digits)
 	}
-	exact, ok := new(big.Rat).SetString(digits)
-	if !ok || !exactLength(digits) {
-		return 0, 0, fmt.Errorf("%q is no number", digits)
+	if !plainDecimal(digits) {
+		return 0, 0, fmt.Errorf("%q is no DECIMAL: write its digits, -12.50", digits)
 	}
+	exact, _ := new(big.Rat).SetString(digits)
 	exact.Mul(exact, new(big.Rat).SetInt(new(big.Int).Exp(ten, big.NewInt(int64(t.Scale)), nil)))
 	if !exact.IsInt() || new(big.Int).Abs(exact.Num()).Cmp(limit(t)) >= 0 {
 		return 0, 0, fmt.Errorf("%s does not fit DECIMAL(%d, %d)", digits, t.Precision, t.Scale)
@@ -195,14 +204,10 @@ func decimal(t *Type, value any) (lo, hi uint64, err error) {
 	return new(big.Int).And(n, mask).Uint64(), new(big.Int).And(n.Rsh(n, 64), mask).Uint64(), nil
 }
 
-// exactLength refuses what big.Rat takes and a DECIMAL is not written as: fractions, exponents, other bases.
-func exactLength(digits string) bool {
-	for i, c := range digits {
-		if (c < '0' || c > '9') && c != '.' && (i > 0 || c != '-') {
-			return false
-		}
-	}
-	return true
+// plainDecimal refuses what big.Rat takes and a DECIMAL is not written as: fractions, exponents, other bases.
+func plainDecimal(digits string) bool {
+	whole, fraction, point := strings.Cut(strings.TrimPrefix(digits, "-"), ".")
+	return digitsOnly(whole) && (!point || digitsOnly(fraction))
 }
 
 func undecimal(t *Type, lo, hi uint64) (any, error) {
@@ -219,28 +224,49 @@ func undecimal(t *Type, lo, hi uint64) (any, error) {
 	return new(big.Rat).SetFrac(n, new(big.Int).Exp(ten, big.NewInt(int64(t.Scale)), nil)).FloatString(t.Scale), nil
 }
 
+// layouts are how a moment is written, without its fraction.
+var layouts = map[Root]string{Date: time.DateOnly, Time: time.TimeOnly, Timestamp: dateTime, TimestampLTZ: dateTime}
+
 func moment(t *Type, value any) (lo, hi uint64, err error) {
 	v, ok := value.(string)
 	if !ok {
 		return 0, 0, mismatch(t, value)
 	}
-	layout := map[Root]string{Date: dateLayout, Time: timeLayout, Timestamp: timestampLayout, TimestampLTZ: timestampLayout + "Z"}[t.Root]
-	at, err := time.Parse(layout, v)
-	if err != nil {
+	whole, fraction, point := strings.Cut(v, ".")
+	if t.Root == TimestampLTZ {
+		cut := &whole
+		if point {
+			cut = &fraction
+		}
+		if *cut, ok = strings.CutSuffix(*cut, "Z"); !ok {
+			return 0, 0, fmt.Errorf("%q is no %s: it ends with Z", v, t.Root)
+		}
+	}
+	at, err := time.Parse(layouts[t.Root], whole)
+	if err != nil || len(whole) != len(layouts[t.Root]) || point && !digitsOnly(fraction) || point && t.Root == Date {
 		return 0, 0, fmt.Errorf("%q is no %s", v, t.Root)
+	}
+	keeps := t.Precision
+	if t.Root == Time {
+		keeps = 3 // what Flink keeps, whatever the type says
+	}
+	if fraction = strings.TrimRight(fraction, "0"); len(fraction) > keeps {
+		return 0, 0, fmt.Errorf("%s does not fit %s(%d)", v, t.Root, keeps)
+	}
+	nanos, err := strconv.Atoi(fraction + "000000000"[len(fraction):])
+	if err != nil {
+		return 0, 0, err
 	}
 	switch t.Root {
 	case Date:
 		return uint64(at.Unix() / (24 * 60 * 60)), 0, nil
 	case Time:
-		return uint64(at.Sub(time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)).Milliseconds()), 0, nil
+		return uint64((at.Hour()*60+at.Minute())*60+at.Second())*1000 + uint64(nanos/1e6), 0, nil
 	}
-	nanos := at.Nanosecond() % 1e6
-	if !t.wide() && nanos != 0 {
-		return 0, 0, fmt.Errorf("%s does not fit %s(%d)", v, t.Root, t.Precision)
-	}
-	return uint64(at.UnixMilli()), uint64(nanos), nil
+	return uint64(at.UnixMilli() + int64(nanos/1e6)), uint64(nanos % 1e6), nil
 }
+
+func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func unscalar(t *Type, lo, hi uint64) (any, error) {
 	switch t.Root {
@@ -266,9 +292,9 @@ func unscalar(t *Type, lo, hi uint64) (any, error) {
 		}
 		at := time.UnixMilli(int64(lo)).Add(time.Duration(hi)).UTC()
 		if t.Root == TimestampLTZ {
-			return at.Format(timestampLayout) + "Z", nil
+			return at.Format(dateTime+".999999999") + "Z", nil
 		}
-		return at.Format(timestampLayout), nil
+		return at.Format(dateTime + ".999999999"), nil
 	}
 	n := int64(lo)
 	if low, high := t.bounds(); n < low || n > high {
@@ -276,9 +302,9 @@ func unscalar(t *Type, lo, hi uint64) (any, error) {
 	}
 	switch t.Root {
 	case Date:
-		return time.Unix(n*24*60*60, 0).UTC().Format(dateLayout), nil
+		return time.Unix(n*24*60*60, 0).UTC().Format(time.DateOnly), nil
 	case Time:
-		return time.UnixMilli(n).UTC().Format(timeLayout), nil
+		return time.UnixMilli(n).UTC().Format(time.TimeOnly + ".999"), nil
 	}
 	return n, nil
 }

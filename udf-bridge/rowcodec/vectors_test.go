@@ -20,6 +20,16 @@ func one(name, column string, values ...any) vector {
 	return v
 }
 
+// many is a list of n values, the first of which is another one.
+func many(n int, first, others any) []any {
+	list := make([]any, n)
+	for i := range list {
+		list[i] = others
+	}
+	list[0] = first
+	return list
+}
+
 func hexed(s string) rowcodec.Hex { return rowcodec.Hex(s) }
 
 func goodVectors() []vector {
@@ -70,6 +80,12 @@ func goodVectors() []vector {
 		one("map", "MAP<STRING NOT NULL, INT>", []any{[]any{"k", int64(9)}, []any{"", nil}}, []any{}, nil),
 		one("map-int-row", "MAP<INT NOT NULL, ROW<`a` STRING, `b` BIGINT NOT NULL>>", []any{[]any{int64(-1), []any{"x", int64(1)}}, []any{int64(2), nil}}),
 		one("map-nullable-key-type", "MAP<BIGINT, BOOLEAN NOT NULL>", []any{[]any{int64(5), true}}),
+		one("map-date", "MAP<DATE NOT NULL, ARRAY<STRING>>", []any{[]any{"0001-01-01", []any{}}, []any{"1969-12-31", []any{nil, "x"}}, []any{"9999-12-31", nil}}),
+		one("map-timestamp", "MAP<TIMESTAMP(9) NOT NULL, TIMESTAMP_LTZ(9)>", []any{[]any{"1969-12-31T23:59:59.999999999", "1969-12-31T23:59:59.999999999Z"}, []any{"1970-01-01T00:00:00", nil}}),
+		one("map-map", "MAP<STRING NOT NULL, MAP<INT NOT NULL, MULTISET<STRING NOT NULL>>>", []any{[]any{"x", []any{[]any{int64(1), []any{[]any{"y", int64(3)}}}, []any{int64(2), nil}}}, []any{"z", nil}}),
+		one("array-bytes", "ARRAY<BYTES>", []any{hexed(""), nil, hexed("\x00\xff")}),
+		one("array-row", "ARRAY<ROW<`a` INT, `b` ARRAY<STRING>>>", []any{[]any{nil, nil}, nil, []any{int64(1), []any{"x"}}}),
+		one("array-map", "ARRAY<MAP<STRING NOT NULL, BIGINT>>", []any{[]any{}, nil, []any{[]any{"k", nil}}}),
 		one("multiset", "MULTISET<STRING NOT NULL>", []any{[]any{"a", int64(2)}, []any{"b", int64(1)}}, []any{}, nil),
 		one("row", "ROW<`a` BIGINT, `b` STRING NOT NULL>", []any{int64(1), "x"}, []any{nil, ""}, nil),
 		one("row-nested", "ROW<`a` ROW<`b` ROW<`c` ARRAY<STRING>, `d` DECIMAL(20, 0)>>>", []any{[]any{[]any{[]any{"deep", nil}, "-1"}}}, []any{[]any{nil}}, []any{nil}, nil),
@@ -78,7 +94,8 @@ func goodVectors() []vector {
 			Columns: []string{"BIGINT NOT NULL", "STRING NOT NULL", "DOUBLE", "BOOLEAN NOT NULL", "TIMESTAMP_LTZ(9)", "STRING"},
 			Rows:    [][]any{{int64(7), "payment", 12.5, true, "2026-11-23T12:34:56.123456789Z", nil}, {int64(8), "", nil, false, nil, "DE"}},
 		},
-		{Name: "no-columns", Columns: nil, Rows: [][]any{{}, {}}},
+		{Name: "no-rows", Columns: []string{"BIGINT NOT NULL", "STRING"}, Rows: [][]any{}},
+		{Name: "no-columns", Columns: []string{}, Rows: [][]any{{}, {}}},
 	}
 	wide := vector{Name: "seventy-columns"}
 	var row []any
@@ -89,8 +106,18 @@ func goodVectors() []vector {
 			row[i] = nil
 		}
 	}
-	wide.Rows = [][]any{row}
-	return append(all, wide)
+	wide.Rows = [][]any{row, make([]any, 70)}
+	all = append(all, wide)
+	for _, n := range []int{64, 65} { // where a bitmap is full, and where the next word begins
+		v := vector{Name: fmt.Sprintf("columns-%d", n), Rows: [][]any{make([]any, n), make([]any, n)}}
+		for i := range n {
+			v.Columns = append(v.Columns, "BOOLEAN")
+			v.Rows[0][i] = i%2 == 0
+		}
+		v.Rows[1][n-1] = true
+		all = append(all, v)
+	}
+	return all
 }
 
 // hostileVectors spoils good messages, one rule each.
@@ -101,6 +128,18 @@ func hostileVectors(t testing.TB) []vector {
 	}
 	set := func(at int, v byte) func([]byte) []byte {
 		return func(b []byte) []byte { b[at] = v; return b }
+	}
+	// same makes every element of the array of n values at at the first one, as is none of them NULL.
+	same := func(at, n int) func([]byte) []byte {
+		return func(b []byte) []byte {
+			nulls := b[at+4 : at+4+(n+7)/8]
+			clear(nulls)
+			slots := b[at+4+len(nulls):]
+			for i := 1; i < n; i++ {
+				copy(slots[8*i:8*i+8], slots[:8])
+			}
+			return b
+		}
 	}
 	tests := []struct {
 		name, column string
@@ -114,11 +153,13 @@ func hostileVectors(t testing.TB) []vector {
 		{"columns", "INT", int64(1), set(2, 2), "2 columns, want 1"},
 		{"rows-too-many", "INT", int64(1), u32(4, 1<<31), "2147483648 rows"},
 		{"rows-one-more", "INT", int64(1), u32(4, 2), "no size"},
+		{"rows-none", "INT", int64(1), u32(4, 0), "after the last row"},
 		{"trailing", "INT", int64(1), func(b []byte) []byte { return append(b, 0) }, "after the last row"},
 		{"row-too-long", "INT", int64(1), u32(8, 17), "17 bytes, 16 are left"},
 		{"row-too-short", "INT", int64(1), func(b []byte) []byte { return u32(8, 15)(b)[:row+15] }, "its fixed part has 16"},
 		{"null-not-null", "INT NOT NULL", int64(1), set(row, 1), "NOT NULL"},
 		{"null-bit-beyond", "INT", int64(1), set(row, 2), "null bit 1"},
+		{"boolean-upper", "BOOLEAN", true, u32(row+12, 1), "BOOLEAN"},
 		{"boolean-two", "BOOLEAN", true, set(row+8, 2), "BOOLEAN 2"},
 		{"tinyint-range", "TINYINT", int64(1), u32(row+8, 128), "out of the range of TINYINT"},
 		{"smallint-range", "SMALLINT", int64(1), u32(row+8, 1<<15), "out of the range of SMALLINT"},
@@ -129,13 +170,17 @@ func hostileVectors(t testing.TB) []vector {
 		{"months-range", "INTERVAL YEAR TO MONTH", int64(1), u32(row+12, 1), "out of the range"},
 		{"float-bits", "FLOAT", float32(1), u32(row+12, 1), "FLOAT of more than 32 bits"},
 		{"decimal-precision", "DECIMAL(5, 2)", "1.00", u32(row+8, 100_000), "more than the 5 digits"},
+		{"decimal-least", "DECIMAL(18, 0)", "1", func(b []byte) []byte { return u32(row+8, 0)(u32(row+12, 1<<31)(b)) }, "more than the 18 digits"},
+		{"decimal-wide-least", "DECIMAL(38, 0)", "0", u32(row+20, 1<<31), "more than the 38 digits"},
 		{"decimal-wide-precision", "DECIMAL(19, 0)", "1", u32(row+16, 1), "more than the 19 digits"},
 		{"timestamp-nanos", "TIMESTAMP(9)", "1970-01-01T00:00:00", u32(row+16, 1_000_000), "ns of a millisecond"},
 		{"timestamp-reserved", "TIMESTAMP(9)", "1970-01-01T00:00:00", u32(row+20, 1), "ns of a millisecond"},
+		{"timestamp-compact-short", "TIMESTAMP(3)", "1970-01-01T00:00:00", func(b []byte) []byte { return u32(8, 12)(b)[:row+12] }, "its fixed part has 16"},
 		{"string-in-fixed-part", "STRING", "x", u32(row+8, 8), "outside of the variable part"},
 		{"string-offset", "STRING", "x", u32(row+8, 18), "outside of the variable part"},
 		{"string-length", "STRING", "x", u32(row+12, 1<<32-1), "outside of the variable part"},
 		{"array-count", "ARRAY<INT>", []any{int64(1)}, u32(row+16, 1<<30), "1073741824 elements"},
+		{"array-count-two", "ARRAY<INT>", []any{int64(1)}, u32(row+16, 2), "2 elements"},
 		{"array-empty-bytes", "ARRAY<INT>", []any{}, u32(row+12, 3), "an array of 3 bytes"},
 		{"array-null-bits", "ARRAY<INT>", []any{int64(1)}, set(row+20, 2), "null bits beyond"},
 		{"array-null", "ARRAY<INT NOT NULL>", []any{int64(1)}, set(row+20, 1), "NULL where none may be"},
@@ -143,10 +188,19 @@ func hostileVectors(t testing.TB) []vector {
 		{"array-string-offset", "ARRAY<STRING>", []any{"x"}, u32(row+21, 12), "outside of the variable part"},
 		{"array-time-range", "ARRAY<TIME(3)>", []any{"00:00:00"}, u32(row+21, 1<<31), "out of the range of TIME"},
 		{"map-keys", "MAP<INT, INT>", []any{[]any{int64(1), int64(2)}}, u32(row+16, 1<<31), "keys of 2147483648 bytes"},
+		{"map-keys-two", "MAP<INT, INT>", []any{[]any{int64(1), int64(2)}}, u32(row+16+4, 2), "2 elements of 4 bytes in an array of 9"},
 		{"map-counts", "MAP<INT, INT>", []any{[]any{int64(1), int64(2)}}, u32(row+16+4+9, 0), "1 keys and 0 values"},
 		{"map-null-key", "MAP<INT, INT>", []any{[]any{int64(1), int64(2)}}, set(row+16+4+4, 1), "NULL where none may be"},
 		{"map-short", "MAP<INT, INT>", []any{}, u32(row+12, 2), "a map of 2 bytes"},
 		{"multiset-null-count", "MULTISET<INT>", []any{[]any{int64(1), int64(2)}}, set(row+16+4+9+4, 1), "NULL where none may be"},
+		{"nested-null-bit-beyond", "ROW<`a` TINYINT>", []any{int64(1)}, set(row+16+7, 128), "null bit 63"},
+		{"nested-null", "ROW<`a` TINYINT NOT NULL>", []any{int64(1)}, set(row+16, 1), "NOT NULL"},
+		{"nested-offset", "ROW<`a` STRING>", []any{"x"}, u32(row+16+8, 15), "outside of the variable part"},
+		{"overlap-strings", "ARRAY<STRING>", many(200, strings.Repeat("x", 2000), ""), same(row+16, 200), "values overlap"},
+		{"overlap-arrays", "ARRAY<ARRAY<ARRAY<INT>>>", many(100, many(100, []any{int64(1)}, nil), nil), func(b []byte) []byte {
+			inner := row + 16 + int(binary.LittleEndian.Uint32(b[row+16+4+13:]))
+			return same(row+16, 100)(same(inner, 100)(b))
+		}, "values overlap"},
 		{"nested-row", "ROW<`a` TINYINT>", []any{int64(1)}, u32(row+16+8, 128), "out of the range of TINYINT"},
 		{"nested-row-short", "ROW<`a` TINYINT>", []any{int64(1)}, u32(row+12, 8), "its fixed part has 16"},
 	}
