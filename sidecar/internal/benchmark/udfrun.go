@@ -25,6 +25,7 @@ type udfRuns struct {
 	noPython error // why python is nil
 
 	rounds  int
+	part    int     // of the rows of a whole job, one in so many
 	warmup  float64 // seconds from the first row on
 	seconds float64 // measured after that
 }
@@ -35,9 +36,9 @@ func newUDFRuns(ctx context.Context, dir string, quick bool) (*udfRuns, error) {
 		return nil, err
 	}
 	say := func(what string) { fmt.Fprintln(os.Stderr, what) }
-	u := &udfRuns{jar: filepath.Join(dir, "go-udf-bridge.jar"), tmp: dir, rounds: 5, warmup: 5, seconds: 5}
+	u := &udfRuns{jar: filepath.Join(dir, "go-udf-bridge.jar"), tmp: dir, rounds: 5, part: 1, warmup: 5, seconds: 4}
 	if quick {
-		u.rounds, u.warmup, u.seconds = 1, 1, 1
+		u.rounds, u.part, u.warmup, u.seconds = 1, 100, 1, 1
 	}
 	if u.home, err = cluster.Home(ctx, root, say); err != nil {
 		return nil, err

@@ -56,8 +56,10 @@ func baseEntries(path string) (jarfile.Jar, error) {
 			taken[name] = content
 		}
 	}
-	if taken["dev/drey/flink/udf/GoScalarFunction.class"] == nil {
-		return nil, fmt.Errorf("%s has no class dev.drey.flink.udf.GoScalarFunction; it is not, or not this version of, %s", path, baseJarName)
+	for _, class := range []string{"dev.drey.flink.udf.GoScalarFunction", "dev.drey.flink.udf.library.GoLibrary"} {
+		if _, ok := taken[strings.ReplaceAll(class, ".", "/")+".class"]; !ok {
+			return nil, fmt.Errorf("%s has no class %s; it is not, or not this version of, %s", path, class, baseJarName)
+		}
 	}
 	return taken, nil
 }

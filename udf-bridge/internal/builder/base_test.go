@@ -61,7 +61,7 @@ func TestBaseEntries(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "base.jar")
 	base := jarfile.Jar{
 		"META-INF/MANIFEST.MF": nil, "META-INF/maven/dev.drey/pom.xml": nil, "META-INF/services/org.apache.flink.table.factories.Factory": nil,
-		"GoUDFProxy.class": nil, "dev/drey/flink/udf/GoScalarFunction.class": []byte("x"), "dev/drey/flink/table/GoModule.class": nil, "log4j2.properties": nil,
+		"GoUDFProxy.class": nil, "dev/drey/flink/udf/GoScalarFunction.class": []byte("x"), "dev/drey/flink/udf/library/GoLibrary.class": nil, "dev/drey/flink/table/GoModule.class": nil, "log4j2.properties": nil,
 	}
 	write := func() {
 		if err := base.WriteFile(path); err != nil {

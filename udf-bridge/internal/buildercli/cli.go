@@ -14,6 +14,8 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/drey-flink/drey/udf-bridge/internal/console"
 )
 
 // Exit codes.
@@ -65,6 +67,10 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintln(stderr, "go-udf-builder: "+line)
+	}
+	var death *console.DeathError
+	if errors.As(err, &death) && death.Stderr != "" {
+		fmt.Fprintf(stderr, "what it wrote last:\n    %s\n", strings.ReplaceAll(strings.TrimSpace(death.Stderr), "\n", "\n    "))
 	}
 	var usage usageError
 	var found foundError

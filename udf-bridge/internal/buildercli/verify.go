@@ -161,7 +161,7 @@ func printVerdicts(w io.Writer, v verified, trace bool) {
 	}
 	for _, f := range v.Functions {
 		if len(f.Problems) == 0 && f.Example != "" {
-			fmt.Fprintf(w, "\n%s returned %d errors, which is fine; the first: %s\n", f.Function, f.Errors, f.Example)
+			fmt.Fprintf(w, "\n%s returned errors, which is fine; the first: %s\n", f.Function, f.Example)
 		}
 		for i, problem := range f.Problems {
 			if i == maxPrinted {

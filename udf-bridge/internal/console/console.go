@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -90,6 +91,18 @@ type DeathError struct {
 }
 
 func (e *DeathError) Error() string { return "the JVM " + e.How }
+
+// Cause is the line in which a dying Go runtime says why it dies, or "".
+func (e *DeathError) Cause() string {
+	for line := range strings.Lines(e.Stderr) {
+		for _, start := range []string{"panic: ", "fatal error: "} {
+			if strings.HasPrefix(line, start) {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	return ""
+}
 
 // Start starts a JVM with the jar on its class path. The context's end kills it.
 func Start(ctx context.Context, o Options) (*Console, error) {

@@ -40,7 +40,7 @@ func scripted(script string) int {
 		case "echo":
 			answer(uint32(len(body)+1), append([]byte{0}, body...)...)
 		case "die":
-			fmt.Fprintln(os.Stderr, strings.Repeat("x", 100_000), "fatal error: all goroutines are asleep")
+			fmt.Fprintln(os.Stderr, strings.Repeat("x", 100_000)+"\nfatal error: all goroutines are asleep")
 			return 134
 		case "leave":
 			return 0
@@ -111,6 +111,9 @@ func TestDeath(t *testing.T) {
 			}
 			if script == "die" && (!strings.HasSuffix(death.Stderr, "all goroutines are asleep\n") || len(death.Stderr) > 32<<10) {
 				t.Errorf("kept %d bytes of stderr: ...%s", len(death.Stderr), death.Stderr[max(0, len(death.Stderr)-60):])
+			}
+			if got := death.Cause(); script == "die" && got != "fatal error: all goroutines are asleep" {
+				t.Errorf("cause %q", got)
 			}
 			if _, again := c.ProcessJSON(nil); again != err {
 				t.Errorf("asked again: %v", again)

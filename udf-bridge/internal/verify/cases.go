@@ -41,15 +41,8 @@ func Cases(arguments []manifest.Column) []Case {
 		for n, extreme := range extremes(a.Type) {
 			values := row()
 			values[i] = extreme
-			cases = append(cases, Case{fmt.Sprintf("extreme %d of %s (%s)", n+1, a.Name, clip(fmt.Sprint(extreme))), values})
+			cases = append(cases, Case{fmt.Sprintf("extreme %d of %s (%s)", n+1, a.Name, brief(extreme)), values})
 		}
 	}
 	return cases
-}
-
-func clip(s string) string {
-	if runes := []rune(s); len(runes) > 40 {
-		return string(runes[:40]) + "..."
-	}
-	return s
 }

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"encoding/hex"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -58,6 +57,7 @@ func usual(t manifest.Type) any {
 const (
 	manyElements   = 1000
 	manyCharacters = 1 << 16
+	maxWeight      = 1 << 20 // the bytes of a large collection, about
 )
 
 // extremes are the values at the ends of a type: smallest, largest, empty, and those that are easily mistaken.
@@ -72,8 +72,10 @@ func extremes(t manifest.Type) []any {
 		return integers(16)
 	case "INT":
 		return integers(32)
-	case "BIGINT", "INTERVAL DAY TO SECOND":
+	case "BIGINT":
 		return integers(64)
+	case "INTERVAL DAY TO SECOND":
+		return append(integers(64), -maxDuration, maxDuration)
 	case "INTERVAL YEAR TO MONTH":
 		return integers(32)
 	case "FLOAT":
@@ -117,21 +119,35 @@ func extremes(t manifest.Type) []any {
 	}
 }
 
-// elements are the extremes of an element, and NULL if it may be that.
+// maxDuration is the longest time.Duration in the milliseconds that SQL has.
+const maxDuration = int64(math.MaxInt64 / 1_000_000)
+
+// elements are the extremes of an element, and NULL if it may be that. What is always an error, if Go's type has no place
+// for it or its way back is barred, is tried as an argument only: in the midst of others it would hide what becomes of them.
 func elements(c manifest.Column) []any {
-	all := extremes(c.Type)
+	all := slices.DeleteFunc(extremes(c.Type), func(v any) bool { return barred(c.Type, v) })
 	if c.Nullable() {
 		all = append(all, nil)
 	}
 	return all
 }
 
-// distinct are extremes of keys. NaN, -0 and texts that are not UTF-8 are no keys that anything promises to keep apart.
+// barred says whether a value is a text that is not UTF-8, or an interval longer than a time.Duration.
+func barred(t manifest.Type, value any) bool {
+	name, _ := parts(t.Root)
+	switch v := value.(type) {
+	case map[string]any:
+		return name == "STRING" || name == "VARCHAR" || name == "CHAR"
+	case int64:
+		return name == "INTERVAL DAY TO SECOND" && (v < -maxDuration || v > maxDuration)
+	default:
+		return false
+	}
+}
+
+// distinct are extremes of keys. NaN and -0 are no keys that anything promises to keep apart.
 func distinct(t manifest.Type) []any {
-	return slices.DeleteFunc(extremes(t), func(v any) bool {
-		_, notText := v.(map[string]any)
-		return v == "NaN" || v == "-0" || notText && strings.HasSuffix(t.Root, "STRING")
-	})
+	return slices.DeleteFunc(extremes(t), func(v any) bool { return v == "NaN" || v == "-0" || barred(t, v) })
 }
 
 // collections are the empty one, one of all values, and a long one.
@@ -140,11 +156,9 @@ func collections(values []any, entry func(value any, i int) any) []any {
 	for i, v := range values {
 		all = append(all, entry(v, i))
 	}
-	for i := range manyElements {
+	for i, size := 0, 0; i < manyElements && size < maxWeight; i++ {
 		long = append(long, entry(values[i%len(values)], i))
-	}
-	if size := len(fmt.Sprint(long...)); size > 1<<22 {
-		long = long[:len(values)]
+		size += weight(long[i])
 	}
 	return []any{[]any{}, all, long}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/drey-flink/drey/udf-bridge/internal/console"
@@ -125,6 +124,9 @@ func (t *trial) problem(name, what string, err error) (died bool) {
 		p.Trace = failure.Trace
 	case errors.As(err, &death):
 		p.What, p.Trace, died = "ended the process: "+err.Error(), death.Stderr, true
+		if cause := death.Cause(); cause != "" {
+			p.What += ": " + cause
+		}
 	}
 	t.Problems = append(t.Problems, p)
 	return died
@@ -216,8 +218,9 @@ func (t *trial) batch(in, out console.Values, rows, want [][]any) (died bool) {
 	case len(got) != len(rows):
 		t.problem(name, fmt.Sprintf("%d results of %d rows", len(got), len(rows)), nil)
 	case t.of.Deterministic:
+		result := manifest.Type{Root: "ROW", Fields: console.ResultColumns(t.of)}
 		for i := range got {
-			if !reflect.DeepEqual(got[i], want[i]) {
+			if !same(result, got[i], want[i]) {
 				t.problem(name, fmt.Sprintf("row %d is %v, alone it was %v; say udf.Deterministic(false) if that is right", i, got[i], want[i]), nil)
 				break
 			}
@@ -277,7 +280,7 @@ func (t *trial) texts() (died bool) {
 		strings.Repeat("[", 10_000), strings.Repeat("[", 500) + strings.Repeat("]", 500), `"` + strings.Repeat("x", 1<<20) + `"`,
 	}
 	for i, input := range inputs {
-		if _, _, died := t.call(fmt.Sprintf("input %d (%s)", i+1, clip(fmt.Sprintf("%q", input))), console.Eval, []byte(input)); died {
+		if _, _, died := t.call(fmt.Sprintf("input %d (%s)", i+1, brief(input)), console.Eval, []byte(input)); died {
 			return true
 		}
 	}
