@@ -1,0 +1,344 @@
+package pull
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/drey-flink/drey/sidecar/internal/snapshot"
+)
+
+// file is one file while it is fetched.
+type file struct {
+	pull    *pull
+	item    *Item
+	object  snapshot.Object
+	blocks  blocks
+	data    *os.File
+	journal *os.File
+	// verified: the store has compared the checksum of the whole object while all of it was read at once.
+	verified bool
+
+	mu     sync.Mutex
+	hashes []rangeHash
+}
+
+// rangeHash is the SHA-256 of the beginning of a range: blocks that come in order are hashed while they are in memory, the
+// others are read again at the end.
+type rangeHash struct {
+	hash   hash.Hash
+	hashed int64
+}
+
+// fetchOnce fetches what is missing of a file. If its bytes turn out to be wrong, what is there is thrown away.
+func (p *pull) fetchOnce(ctx context.Context, item *Item) (_ File, err error) {
+	f := &file{pull: p, item: item}
+	if err := f.open(); err != nil {
+		return File{}, failed(p.folder, item.Name, err)
+	}
+	defer func() {
+		err = errors.Join(err, f.data.Close(), f.journal.Close())
+		if errors.Is(err, snapshot.ErrCorrupt) || errors.Is(err, snapshot.ErrChanged) || isMissing(err) {
+			err = errors.Join(err, f.discard())
+		}
+	}()
+	done, err := f.resume(ctx)
+	if err != nil {
+		return File{}, err
+	}
+	if err := f.fill(ctx, done); err != nil {
+		if errors.Is(err, snapshot.ErrShort) {
+			err = f.confirm(ctx, err)
+		}
+		return File{}, err
+	}
+	return f.finish(ctx)
+}
+
+func (f *file) open() error {
+	root, name := f.pull.root, f.item.Name
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	var err error
+	if f.data, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	if f.journal, err = root.OpenFile(name+journalSuffix, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+		return errors.Join(err, f.data.Close())
+	}
+	return nil
+}
+
+func (f *file) discard() error {
+	var errs []error
+	for _, name := range []string{f.item.Name + journalSuffix, f.item.Name} {
+		if err := f.pull.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return failed(f.pull.folder, f.item.Name, errors.Join(errs...))
+}
+
+// resume finds out which blocks an earlier call has left, if they are of the object as it is now. It answers nil if there are
+// none; then the object has not been looked at yet.
+func (f *file) resume(ctx context.Context) ([]bool, error) {
+	info, err := f.journal.Stat()
+	if err != nil || info.Size() == 0 {
+		return nil, failed(f.pull.folder, f.item.Name, err)
+	}
+	object, err := f.item.Source.Stat(ctx, f.item.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.item.compare(object); err != nil {
+		return nil, err
+	}
+	written, sums, err := readJournal(f.journal)
+	if err != nil || !written.equal(f.heading(object)) || object.ETag == "" {
+		return nil, failed(f.pull.folder, f.item.Name, f.journal.Truncate(0)) // of another version, for all one knows, or damaged
+	}
+	f.is(object)
+	done := make([]bool, f.blocks.count())
+	slot, err := f.pull.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer f.pull.release(slot)
+	for n := range done {
+		sum, ok := sums[uint32(n)] //nolint:gosec // a block has 1 MiB
+		if !ok {
+			continue
+		}
+		b := f.blocks.at(n)
+		data := slot[:b.size]
+		if _, err := f.data.ReadAt(data, b.offset); err != nil && !errors.Is(err, io.EOF) {
+			return nil, failed(f.pull.folder, f.item.Name, err)
+		}
+		if done[n] = crc32c(data) == sum; done[n] {
+			f.absorb(b, data)
+		}
+	}
+	return done, nil
+}
+
+func (f *file) heading(o snapshot.Object) heading {
+	return heading{
+		Version: journalVersion, URL: f.item.URL, ETag: o.ETag, Size: o.Size, Block: f.pull.options.block, Ranges: f.item.ranges(o.Size),
+	}
+}
+
+// is notes which object the file is a copy of.
+func (f *file) is(o snapshot.Object) {
+	f.object, f.blocks = o, cut(f.item.ranges(o.Size), f.pull.options.block)
+	f.hashes = make([]rangeHash, len(f.blocks.ranges))
+}
+
+func crc32c(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
+
+// fill fetches the blocks that are not done; those of a large file by several requests at once.
+func (f *file) fill(ctx context.Context, done []bool) error {
+	if done == nil {
+		var err error
+		if done, err = f.begin(ctx); err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range f.blocks.runs(done, f.pull.options.segment) {
+		slot, err := f.pull.slot(ctx)
+		if err != nil {
+			if failure := group.Wait(); failure != nil {
+				err = failure
+			}
+			return err
+		}
+		group.Go(func() error {
+			defer f.pull.release(slot)
+			return f.fetch(ctx, r, slot)
+		})
+	}
+	return group.Wait()
+}
+
+// begin makes the first request, which also tells what the object is. It may be the only one.
+func (f *file) begin(ctx context.Context) ([]bool, error) {
+	slot, err := f.pull.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer f.pull.release(slot)
+	reader, object, err := f.item.Source.Open(ctx, f.item.Key, f.firstPart())
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close() //nolint:errcheck // what was read of it counts
+	if err := f.item.compare(object); err != nil {
+		return nil, err
+	}
+	f.is(object)
+	if err := f.reset(); err != nil {
+		return nil, failed(f.pull.folder, f.item.Name, err)
+	}
+	done := make([]bool, f.blocks.count())
+	runs := f.blocks.runs(done, f.pull.options.segment)
+	if len(runs) == 0 {
+		return done, nil
+	}
+	if err := f.store(reader, runs[0], slot); err != nil {
+		return nil, err
+	}
+	for n := runs[0].first; n <= runs[0].last; n++ {
+		done[n] = true
+	}
+	if whole := runs[0].size == object.Size; whole {
+		f.verified = true
+		return done, ended(reader, f.item.URL)
+	}
+	return done, nil
+}
+
+// firstPart is all of an object that is small or of unknown size, since then the store compares its checksum.
+func (f *file) firstPart() snapshot.Part {
+	if len(f.item.Ranges) == 0 && f.item.Size <= f.pull.options.segment {
+		return snapshot.Whole()
+	}
+	first := f.item.ranges(f.item.Size)[0]
+	whole := cut([]Range{first}, f.pull.options.block)
+	r := whole.runs(make([]bool, whole.count()), f.pull.options.segment)[0]
+	return snapshot.Part{Offset: r.offset, Length: r.size}
+}
+
+// reset begins the journal.
+func (f *file) reset() error {
+	return errors.Join(f.data.Truncate(0), f.journal.Truncate(0), f.heading(f.object).write(f.journal))
+}
+
+// fetch makes one request more.
+func (f *file) fetch(ctx context.Context, r run, slot []byte) error {
+	reader, _, err := f.item.Source.Open(ctx, f.item.Key, snapshot.Part{Offset: r.offset, Length: r.size, ETag: f.object.ETag})
+	if err != nil {
+		return err
+	}
+	defer reader.Close() //nolint:errcheck // what was read of it counts
+	if err := f.store(reader, r, slot); err != nil {
+		return err
+	}
+	return ended(reader, f.item.URL)
+}
+
+// ended reads the end, where the reader says if the bytes were right.
+func ended(r io.Reader, url string) error {
+	switch n, err := io.ReadFull(r, make([]byte, 1)); {
+	case n > 0:
+		return wrong(url, snapshot.ErrCorrupt, errors.New("more bytes came than were asked for"))
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	return nil
+}
+
+// store writes the blocks of a run as they come.
+func (f *file) store(reader io.Reader, r run, slot []byte) error {
+	for n := r.first; n <= r.last; n++ {
+		b := f.blocks.at(n)
+		data := slot[:b.size]
+		if _, err := io.ReadFull(reader, data); err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = wrong(f.item.URL, snapshot.ErrCorrupt, fmt.Errorf("fewer bytes came than were asked for: %w", err))
+			}
+			return err
+		}
+		if _, err := f.data.WriteAt(data, b.offset); err != nil {
+			return failed(f.pull.folder, f.item.Name, err)
+		}
+		if err := note(f.journal, n, crc32c(data)); err != nil {
+			return failed(f.pull.folder, f.item.Name, err)
+		}
+		f.absorb(b, data)
+		f.pull.count(b.size)
+	}
+	return nil
+}
+
+// absorb hashes a block if it is the next of its range.
+func (f *file) absorb(b block, data []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &f.hashes[b.ofRange]
+	if h.hash == nil {
+		h.hash = sha256.New()
+	}
+	if f.blocks.ranges[b.ofRange].Offset+h.hashed == b.offset {
+		h.hash.Write(data) //nolint:errcheck // a hash does not fail
+		h.hashed += b.size
+	}
+}
+
+// confirm asks again whether an object is too short: the answer that said so may have been cut itself.
+func (f *file) confirm(ctx context.Context, short error) error {
+	object, err := f.item.Source.Stat(ctx, f.item.Key)
+	if err == nil && f.item.compare(object) == nil {
+		return wrong(f.item.URL, snapshot.ErrCorrupt, fmt.Errorf("the answer was cut: %s", short)) //nolint:errorlint // it is not too short
+	}
+	return short
+}
+
+// finish hashes the rest, compares the checksum of the whole if nobody has, and makes the file durable.
+func (f *file) finish(ctx context.Context) (File, error) {
+	out := File{Name: f.item.Name, URL: f.item.URL, ETag: f.object.ETag, Size: f.object.Size}
+	end := int64(0)
+	for i, r := range f.blocks.ranges {
+		h := &f.hashes[i]
+		if h.hash == nil {
+			h.hash = sha256.New()
+		}
+		if _, err := copyContext(ctx, h.hash, io.NewSectionReader(f.data, r.Offset+h.hashed, r.Size-h.hashed)); err != nil {
+			return File{}, failed(f.pull.folder, f.item.Name, err)
+		}
+		out.Ranges = append(out.Ranges, HashedRange{Offset: r.Offset, Size: r.Size, SHA256: hex.EncodeToString(h.hash.Sum(nil))})
+		end = r.end()
+	}
+	if err := f.compareWhole(ctx, end); err != nil {
+		return File{}, err
+	}
+	return out, failed(f.pull.folder, f.item.Name, errors.Join(f.data.Truncate(end), f.data.Sync()))
+}
+
+func (f *file) compareWhole(ctx context.Context, end int64) error {
+	if f.verified || len(f.blocks.ranges) != 1 || end != f.object.Size || f.blocks.ranges[0].Offset != 0 {
+		return nil
+	}
+	if f.object.Checksum.IsZero() { // no answer was of the whole object
+		object, err := f.item.Source.Stat(ctx, f.item.Key)
+		if err != nil {
+			return err
+		}
+		if object.ETag != f.object.ETag {
+			return wrong(f.item.URL, snapshot.ErrChanged, errors.New("while it was fetched"))
+		}
+		f.object = object
+	}
+	h := f.object.Checksum.Algorithm.New()
+	if h == nil {
+		return nil
+	}
+	if _, err := copyContext(ctx, h, io.NewSectionReader(f.data, 0, end)); err != nil {
+		return failed(f.pull.folder, f.item.Name, err)
+	}
+	if err := f.object.Checksum.Check(h); err != nil {
+		return wrong(f.item.URL, snapshot.ErrCorrupt, err)
+	}
+	return nil
+}
