@@ -11,6 +11,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// The bounds of what happens when something does not work.
+const (
+	// fellBehind is from how many uncopied checkpoints of a job on only the newest is copied: when the store was away for an
+	// hour, the others are of no use to anybody, and most are subsumed.
+	fellBehind = 10
+	// maxPending is how many uncopied checkpoints of a job are remembered.
+	maxPending = 100
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
 // copyAll copies what is pending: jobs side by side, the checkpoints of one job one after the other.
 func (w *Watcher) copyAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -44,7 +55,7 @@ func (w *Watcher) next() (r Record, wait time.Duration, ok bool) {
 	defer w.mu.Unlock()
 	wait = idle
 	for job, records := range w.pending {
-		if w.busy[job] || len(records) == 0 {
+		if _, busy := w.busy[job]; busy || len(records) == 0 {
 			continue
 		}
 		r := records[0]
@@ -55,7 +66,7 @@ func (w *Watcher) next() (r Record, wait time.Duration, ok bool) {
 			wait = min(wait, due)
 			continue
 		}
-		w.busy[job] = true
+		w.busy[job] = r.Key
 		return r, 0, true
 	}
 	return Record{}, wait, false
@@ -68,11 +79,27 @@ func (w *Watcher) release(job string) {
 	w.signal()
 }
 
-// works notes that copies of the job succeed.
+// works notes that copies of the job succeed, and says so if they did not before.
 func (w *Watcher) works(job string) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	failed := w.failing[job]
 	delete(w.failing, job)
+	w.mu.Unlock()
+	if failed {
+		w.log.Info("checkpoints can be copied again", "job", job)
+	}
+}
+
+// copied notes a copy that is there. The newest complete one is how far the job is safe.
+func (w *Watcher) copied(r Record) {
+	if r.Savepoint || !r.Restorable() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.Seq >= w.newest[r.Job].Seq {
+		w.newest[r.Job] = r
+	}
 }
 
 // done takes a checkpoint off the list of what is to be copied.
@@ -95,32 +122,51 @@ func (w *Watcher) copyOne(ctx context.Context, r Record) error {
 	w.crash("copied")
 	switch {
 	case err == nil:
-		r.State, r.Error = Copied, ""
-		r.Operators, r.Files, r.Bytes, r.Missing, r.CopiedAt = c.Operators, c.Files, c.Bytes, c.Missing, time.Now()
-		if err := w.ledger.Finish(r, EventCopied, missing(c.Missing)); err != nil {
-			return err
-		}
-		w.crash("finished")
-		w.done(r.Key)
-		w.works(r.Job)
-		w.log.Info("checkpoint copied", "job", r.Job, "checkpoint", r.ID, "bytes", c.Bytes, "files", c.Files,
-			"missing", len(c.Missing), "took", time.Since(began).Round(time.Millisecond))
-		return errors.Join(w.dropOlder(r), w.expire(r))
+		return w.finish(r, c, began)
 	case errors.Is(err, ErrGone):
 		r.State, r.Error = Gone, ""
-		w.done(r.Key)
 		w.log.Info("flink deleted the checkpoint before it was copied", "job", r.Job, "checkpoint", r.ID)
-		return w.ledger.Finish(r, EventGone, err.Error())
+		if err := w.ledger.Finish(r, EventGone, err.Error()); err != nil {
+			return err
+		}
+		w.crash("gone")
+		w.done(r.Key)
+		w.observe.CheckpointFinished(Gone, false, 0, 0)
+		w.discard(r.Key)
+		return nil
 	case ctx.Err() != nil:
 		return nil // the next start goes on
 	}
 	r.Attempts++
 	r.State, r.Error = Failed, err.Error()
+	w.observe.CheckpointFinished(Failed, false, 0, 0)
 	if w.postpone(r) {
 		return w.ledger.Store(r) // one event and one line for an outage, however long it lasts
 	}
 	w.log.Warn("checkpoint cannot be copied; the watcher goes on trying", "job", r.Job, "checkpoint", r.ID, "error", err)
 	return w.ledger.Finish(r, EventFailed, err.Error())
+}
+
+// finish notes a good copy, and makes room for the next.
+func (w *Watcher) finish(r Record, c Copy, began time.Time) error {
+	r.State, r.Error = Copied, ""
+	r.Operators, r.Files, r.Bytes, r.Missing, r.CopiedAt = c.Operators, c.Files, c.Bytes, c.Missing, w.ledger.now()
+	if err := w.ledger.Finish(r, EventCopied, missing(c.Missing)); err != nil {
+		return err
+	}
+	w.crash("finished")
+	w.done(r.Key)
+	w.works(r.Job)
+	w.copied(r)
+	// A clock that was set back in between must not make it negative.
+	w.observe.CheckpointFinished(Copied, len(c.Missing) == 0, c.Bytes, max(0, r.CopiedAt.Sub(r.SeenAt)))
+	w.log.Debug("checkpoint copied", "job", r.Job, "checkpoint", r.ID, "bytes", c.Bytes, "files", c.Files,
+		"missing", len(c.Missing), "took", time.Since(began).String())
+	if len(c.Missing) > 0 {
+		w.log.Warn("flink calls a checkpoint completed that cannot be restored: objects are missing", "job", r.Job, "checkpoint", r.ID,
+			"missing", len(c.Missing), "first", c.Missing[0])
+	}
+	return errors.Join(w.dropOlder(r), w.expire(r))
 }
 
 func missing(objects []string) string {
@@ -147,48 +193,36 @@ func (w *Watcher) postpone(failed Record) (again bool) {
 	return again
 }
 
-// dropOlder drops what is pending and older than what was just copied: the job is recovered beyond it.
+// dropOlder drops what is pending and older than what was just copied: the job is recovered beyond it. Within a run the number
+// says what is older, between runs the order in which they were seen.
 func (w *Watcher) dropOlder(newest Record) error {
 	if newest.Savepoint {
 		return nil
 	}
 	w.mu.Lock()
-	older := slices.DeleteFunc(slices.Clone(w.pending[newest.Job]), func(r Record) bool { return r.Savepoint || r.ID >= newest.ID })
-	w.mu.Unlock()
-	for _, r := range older {
-		w.done(r.Key)
-		r.State = Dropped
-		if err := w.ledger.Finish(r, EventDropped, fmt.Sprintf("checkpoint %d is recovered already", newest.ID)); err != nil {
-			return err
+	older := slices.DeleteFunc(slices.Clone(w.pending[newest.Job]), func(r Record) bool {
+		if r.Run == newest.Run {
+			return r.Savepoint || r.ID >= newest.ID
 		}
-	}
-	return nil
+		return r.Savepoint || r.Seq >= newest.Seq
+	})
+	w.mu.Unlock()
+	return w.drop(older, fmt.Sprintf("checkpoint %d is recovered already", newest.ID))
 }
 
-// expire deletes the copies of a job beyond the newest ones. The ledger says so first: a crash in between leaves a folder
-// that the next start deletes.
-func (w *Watcher) expire(like Record) error {
-	records, err := w.ledger.List(like.Job, 0)
-	if err != nil {
+// drop gives up checkpoints that were not copied.
+func (w *Watcher) drop(records []Record, why string) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if err := w.ledger.Drop(records, why); err != nil {
 		return err
 	}
-	kept := 0
+	w.log.Info("dropped", "job", records[0].Job, "checkpoints", len(records), "why", why)
 	for _, r := range records {
-		if r.State != Copied || r.Savepoint != like.Savepoint {
-			continue
-		}
-		if kept++; kept <= max(1, w.config.Retain) {
-			continue
-		}
-		r.State = Expired
-		if err := w.ledger.Store(r); err != nil {
-			return err
-		}
-		w.crash("expired")
-		if err := w.remove(r.Key); err != nil {
-			return err
-		}
-		w.crash("removed")
+		w.done(r.Key)
+		w.observe.CheckpointFinished(Dropped, false, 0, 0)
+		w.discard(r.Key)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +19,13 @@ import (
 )
 
 // The watcher of a crash test is a process of its own: this test binary, told by its environment to be that.
-const childFolder, childFlink, childCrash = "DREY_TEST_WATCH_FOLDER", "DREY_TEST_WATCH_FLINK", "DREY_TEST_WATCH_CRASH"
+const (
+	childFolder = "DREY_TEST_WATCH_FOLDER"
+	childFlink  = "DREY_TEST_WATCH_FLINK"
+	childCrash  = "DREY_TEST_WATCH_CRASH"
+	childGone   = "DREY_TEST_WATCH_GONE"  // the checkpoint that Flink deletes while it is copied
+	childWants  = "DREY_TEST_WATCH_WANTS" // how many checkpoints there are when nothing is left to do
+)
 
 func TestMain(m *testing.M) {
 	if folder := os.Getenv(childFolder); folder != "" {
@@ -39,7 +46,11 @@ func child(folder, flink, crash string) error {
 	}
 	config := DefaultConfig()
 	config.Interval, config.Retain = 20*time.Millisecond, 2
-	w := New(config, flinkrest.New(flink), folderCopier{}, ledger, filepath.Join(folder, "copies"), slog.New(slog.DiscardHandler))
+	wanted, err := strconv.Atoi(os.Getenv(childWants))
+	if err != nil {
+		return err
+	}
+	w := New(config, flinkrest.New(flink), folderCopier{gone: os.Getenv(childGone)}, ledger, filepath.Join(folder, "copies"), slog.New(slog.DiscardHandler))
 	w.crash = func(step string) {
 		if step == crash {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // what follows would be the failure
@@ -56,7 +67,7 @@ func child(folder, flink, crash string) error {
 		if err != nil {
 			return err
 		}
-		if len(records) == 4 && !slices.ContainsFunc(records, func(r Record) bool { return !r.State.Final() }) && w.Status().Pending == 0 {
+		if len(records) == wanted && !slices.ContainsFunc(records, func(r Record) bool { return !r.State.Final() }) && w.Status().Pending == 0 {
 			cancel()
 			return errors.Join(<-done, ledger.Close())
 		}
@@ -69,9 +80,11 @@ func child(folder, flink, crash string) error {
 }
 
 // folderCopier makes a copy in two steps, as a real one does: under another name, then under its own.
-type folderCopier struct{}
+type folderCopier struct{ gone string }
 
-func (folderCopier) Copy(_ context.Context, key Key, folder string) (Copy, error) {
+func (folderCopier) Discard(folder string) error { return os.RemoveAll(folder + ".part") }
+
+func (c folderCopier) Copy(_ context.Context, key Key, folder string) (Copy, error) {
 	content := []byte(key.String())
 	if have, err := os.ReadFile(filepath.Join(folder, "_metadata")); err == nil && string(have) == string(content) {
 		return Copy{Files: 1, Bytes: int64(len(content))}, nil
@@ -82,7 +95,29 @@ func (folderCopier) Copy(_ context.Context, key Key, folder string) (Copy, error
 	if err := os.WriteFile(filepath.Join(folder+".part", "_metadata"), content, 0o600); err != nil {
 		return Copy{}, err
 	}
+	if fmt.Sprint(key.ID) == c.gone {
+		return Copy{}, ErrGone
+	}
 	return Copy{Files: 1, Bytes: int64(len(content))}, os.Rename(folder+".part", folder)
+}
+
+// crash runs a watcher until it ends itself at a step, then one that goes on.
+func crash(t *testing.T, folder, flink, step string, environ ...string) {
+	t.Helper()
+	run := func(crash string) *exec.Cmd {
+		cmd := exec.Command(os.Args[0]) //nolint:gosec // this test binary
+		cmd.Env = append(append(os.Environ(), childFolder+"="+folder, childFlink+"="+flink, childCrash+"="+crash), environ...)
+		cmd.Stderr = os.Stderr
+		return cmd
+	}
+	killed := run(step)
+	err := killed.Run()
+	if status, ok := killed.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		t.Fatalf("the watcher did not end at step %s: %v", step, err)
+	}
+	if err := run("").Run(); err != nil {
+		t.Fatalf("the next start: %v", err)
+	}
 }
 
 // TestCrash kills the watcher at each step, then lets it go on: it must end as if nothing had happened, and must have told
@@ -96,22 +131,61 @@ func TestCrash(t *testing.T) {
 	for _, step := range []string{"seen", "copying", "copied", "finished", "expired", "removed"} {
 		t.Run(step, func(t *testing.T) {
 			folder := t.TempDir()
-			run := func(crash string) *exec.Cmd {
-				cmd := exec.Command(os.Args[0]) //nolint:gosec // this test binary
-				cmd.Env = append(os.Environ(), childFolder+"="+folder, childFlink+"="+jm.URL, childCrash+"="+crash)
-				cmd.Stderr = os.Stderr
-				return cmd
-			}
-			killed := run(step)
-			err := killed.Run()
-			if status, ok := killed.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
-				t.Fatalf("the watcher did not end at step %s: %v", step, err)
-			}
-			if err := run("").Run(); err != nil {
-				t.Fatalf("the next start: %v", err)
-			}
+			crash(t, folder, jm.URL, step, childWants+"=4")
 			checkCrash(t, folder)
 		})
+	}
+}
+
+// TestCrashWhereFlinkDeleted: of a checkpoint that went away while it was copied nothing stays, and it is told of once.
+func TestCrashWhereFlinkDeleted(t *testing.T) {
+	jm := flinkresttest.New(t)
+	j := jm.AddJob(job, "fraud")
+	for id := int64(1); id <= 3; id++ {
+		j.Complete(id, fmt.Sprintf("s3://flink/%s/chk-%d", job, id), id*1000)
+	}
+	folder := t.TempDir()
+	crash(t, folder, jm.URL, "gone", childWants+"=3", childGone+"=2")
+	l := openLedger(t, filepath.Join(folder, "ledger"))
+	if r, _, err := l.Find(job, 2); err != nil || r.State != Gone {
+		t.Errorf("checkpoint 2 is %s, %v", r.State, err)
+	}
+	folders, err := os.ReadDir(filepath.Join(folder, "copies", job))
+	if err != nil || len(folders) != 2 {
+		t.Errorf("folders %v, %v; want the two copies and nothing else", folders, err)
+	}
+	told := 0
+	for _, kind := range kinds(t, l) {
+		if kind == EventGone {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
+// TestCrashWhileAnOldJobIsForgotten: first its copies go, then the ledger forgets it.
+func TestCrashWhileAnOldJobIsForgotten(t *testing.T) {
+	folder := t.TempDir()
+	ledger, err := OpenLedger(filepath.Join(folder, "ledger"), time.Second, func() time.Time { return time.Now().AddDate(-1, 0, 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ledger.Observe(Sight{Run: Run{Job: job, Started: 1000, Restored: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := see(t, ledger, chk(1, 1000))
+	copied(t, ledger, r)
+	if err := errors.Join(ledger.End(job, "FINISHED"), ledger.Close(), os.MkdirAll(filepath.Join(folder, "copies", job, r.Folder()), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	crash(t, folder, flinkresttest.New(t).URL, "retired", childWants+"=0")
+	if _, err := os.Stat(filepath.Join(folder, "copies", job)); !os.IsNotExist(err) {
+		t.Errorf("the copies: %v", err)
+	}
+	if runs, err := openLedger(t, filepath.Join(folder, "ledger")).Runs(); err != nil || len(runs) != 0 {
+		t.Errorf("runs %+v, %v", runs, err)
 	}
 }
 

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -21,7 +24,7 @@ type Ledger struct {
 	now func() time.Time
 }
 
-// The buckets. runs: job -> Run. checkpoints: job, 0, big-endian id, hash of the key -> Record. events: big-endian
+// The buckets. runs: job -> storedRun. checkpoints: job, 0, big-endian id, hash of the key -> Record. events: big-endian
 // sequence number -> Event. meta: "format" -> ledgerFormat.
 var (
 	bucketMeta        = []byte("meta")
@@ -33,19 +36,11 @@ var (
 // ledgerFormat is the version of what is in the buckets.
 const ledgerFormat = "1"
 
-// maxEvents is how many events are kept; a reader that was away for longer reads the list of checkpoints instead.
-const maxEvents = 10_000
-
 // OpenLedger opens the file, or makes it. It waits up to wait for another process to let it go.
 func OpenLedger(path string, wait time.Duration, now func() time.Time) (*Ledger, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: wait})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("ledger %s: another drey holds it; stop that one, or set another watch.data_dir", path)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("ledger %s: %w; move it away: the watcher then begins with what Flink and the local copies show", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("ledger: %w", err)
+	if err != nil {
+		return nil, unusable(path, err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketRuns, bucketCheckpoints, bucketEvents} {
@@ -63,56 +58,119 @@ func OpenLedger(path string, wait time.Duration, now func() time.Time) (*Ledger,
 		return nil
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("ledger %s: %w", path, err), db.Close())
+		return nil, errors.Join(unusable(path, err), db.Close())
 	}
 	return &Ledger{db: db, now: now}, nil
+}
+
+// unusable says what to do about a ledger that cannot be opened.
+func unusable(path string, err error) error {
+	var cause *os.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err // the path stands before it
+	}
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("ledger %s: another drey holds it; stop that one, or give this one another folder (watch.dir)", path)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return fmt.Errorf("ledger %s: %w; move it away: the watcher then begins with what Flink and the local copies show", path, err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("ledger %s: %w; free some space, or give another folder (watch.dir)", path, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("ledger %s: %w; give a folder that this user may write to (watch.dir)", path, err)
+	}
+	return fmt.Errorf("ledger %s: %w", path, err)
 }
 
 // Close lets the file go.
 func (l *Ledger) Close() error { return l.db.Close() }
 
-func recordKey(k Key) []byte {
-	return append(binary.BigEndian.AppendUint64(append([]byte(k.Job), 0), uint64(k.ID)), k.Folder()...)
+func recordPrefix(job string, id int64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(job), 0), uint64(id))
 }
+
+func recordKey(k Key) []byte { return append(recordPrefix(k.Job, k.ID), k.Folder()...) }
 
 // See notes a checkpoint that Flink completed and returns what is known of it. It is new if it was not known before. One
 // that is not newer than the last recovered one of its run is dropped: a late webhook, say. Savepoints never are.
+//
+// A webhook does not know when the checkpoint was triggered (Triggered is 0): within a run its word and that of a poll are of
+// the same checkpoint if the number and the path are the same. Whoever speaks first gives it its Key.
 func (l *Ledger) See(r Record) (known Record, isNew bool, err error) {
-	err = l.db.Update(func(tx *bbolt.Tx) error {
-		key := recordKey(r.Key)
-		if text := tx.Bucket(bucketCheckpoints).Get(key); text != nil {
-			return decode(text, &known)
-		}
+	// Each poll shows ten checkpoints that are known. To look first costs no sync of the file, as an update does even if it
+	// changes nothing.
+	var found bool
+	err = l.db.View(func(tx *bbolt.Tx) error {
 		run, err := getRun(tx, r.Job)
 		if err != nil {
 			return err
 		}
-		event := Event{Kind: EventCompleted, Job: r.Job, Checkpoint: r.ID, Path: r.Path}
-		r.State, r.SeenAt = Seen, l.now()
-		if !r.Savepoint && r.ID <= run.LastRecovered {
-			r.State, event.Kind = Dropped, EventDropped
-			event.Message = fmt.Sprintf("not newer than checkpoint %d, which is recovered", run.LastRecovered)
-		}
-		known, isNew = r, true
-		if err := put(tx.Bucket(bucketCheckpoints), key, r); err != nil {
-			return err
-		}
-		return l.append(tx, event)
+		r.Run = run.Started
+		known, found, err = same(tx, r)
+		return err
+	})
+	if err != nil || found && !known.learns(r) {
+		return known, false, err
+	}
+	err = l.db.Update(func(tx *bbolt.Tx) error {
+		known, isNew, err = l.see(tx, r)
+		return err
 	})
 	return known, isNew, err
 }
 
-// getRun returns what is known of a job's run; of an unknown job nothing is recovered yet.
-func getRun(tx *bbolt.Tx, job string) (Run, error) {
-	run := Run{Job: job, Started: -1, Restored: -1, LastRecovered: -1}
-	text := tx.Bucket(bucketRuns).Get([]byte(job))
-	if text == nil {
-		return run, nil
+func (l *Ledger) see(tx *bbolt.Tx, r Record) (known Record, isNew bool, err error) {
+	run, err := getRun(tx, r.Job)
+	if err != nil {
+		return known, false, err
 	}
-	return run, decode(text, &run)
+	r.Run = run.Started
+	bucket := tx.Bucket(bucketCheckpoints)
+	known, found, err := same(tx, r)
+	switch {
+	case err != nil:
+		return known, false, err
+	case found:
+		known.Savepoint, known.StateSize = r.Savepoint, r.StateSize
+		return known, false, put(bucket, recordKey(known.Key), known)
+	}
+	event := Event{Kind: EventCompleted, Job: r.Job, Checkpoint: r.ID, Path: r.Path}
+	r.State, r.SeenAt = Seen, l.now()
+	if !r.Savepoint && r.ID <= run.LastRecovered {
+		r.State, event.Kind = Dropped, EventDropped
+		event.Message = fmt.Sprintf("not newer than checkpoint %d, which is recovered", run.LastRecovered)
+	}
+	if r.Seq, err = bucket.NextSequence(); err != nil {
+		return r, false, err
+	}
+	return r, true, errors.Join(put(bucket, recordKey(r.Key), r), l.append(tx, event))
 }
 
-// Finish stores how the work on a checkpoint ended. A copied checkpoint moves its job forward.
+// same finds what is known of a checkpoint.
+func same(tx *bbolt.Tx, r Record) (known Record, found bool, err error) {
+	bucket := tx.Bucket(bucketCheckpoints)
+	if text := bucket.Get(recordKey(r.Key)); text != nil {
+		return known, true, decode(text, &known)
+	}
+	prefix := recordPrefix(r.Job, r.ID)
+	c := bucket.Cursor()
+	for key, text := c.Seek(prefix); key != nil && bytes.HasPrefix(key, prefix); key, text = c.Next() {
+		if err := decode(text, &known); err != nil {
+			return known, false, err
+		}
+		if known.Run == r.Run && known.Path == r.Path && (known.Triggered == 0 || r.Triggered == 0) {
+			return known, true, nil
+		}
+	}
+	return Record{}, false, nil
+}
+
+// learns says whether a poll tells more than the webhook did that came first.
+func (r Record) learns(polled Record) bool {
+	return r.Triggered == 0 && r.StateSize == 0 && polled.StateSize != 0
+}
+
+// Finish stores how the work on a checkpoint ended. A copied checkpoint moves its run forward.
 func (l *Ledger) Finish(r Record, kind Kind, message string) error {
 	return l.db.Update(func(tx *bbolt.Tx) error {
 		if r.State == Copied && !r.Savepoint {
@@ -120,23 +178,60 @@ func (l *Ledger) Finish(r Record, kind Kind, message string) error {
 			if err != nil {
 				return err
 			}
-			if r.ID > run.LastRecovered {
+			if r.Run == run.Started && r.ID > run.LastRecovered {
 				run.LastRecovered = r.ID
 				if err := put(tx.Bucket(bucketRuns), []byte(r.Job), run); err != nil {
 					return err
 				}
 			}
 		}
-		if err := put(tx.Bucket(bucketCheckpoints), recordKey(r.Key), r); err != nil {
+		if err := putRecord(tx, r); err != nil {
 			return err
 		}
 		return l.append(tx, Event{Kind: kind, Job: r.Job, Checkpoint: r.ID, Path: r.Path, Message: message})
 	})
 }
 
+// Drop notes that checkpoints of a job will not be copied, and why, as one event: after an outage there may be hundreds.
+func (l *Ledger) Drop(records []Record, why string) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return l.db.Update(func(tx *bbolt.Tx) error {
+		last := records[0]
+		for _, r := range records {
+			r.State = Dropped
+			if err := put(tx.Bucket(bucketCheckpoints), recordKey(r.Key), r); err != nil {
+				return err
+			}
+			if r.ID > last.ID {
+				last = r
+			}
+		}
+		event := Event{Kind: EventDropped, Job: last.Job, Checkpoint: last.ID, Path: last.Path, Message: why}
+		if n := len(records); n > 1 {
+			event.Message = fmt.Sprintf("%d checkpoints, this one is the newest of them: %s", n, why)
+		}
+		return l.append(tx, event)
+	})
+}
+
 // Store replaces a record, without an event.
 func (l *Ledger) Store(r Record) error {
-	return l.db.Update(func(tx *bbolt.Tx) error { return put(tx.Bucket(bucketCheckpoints), recordKey(r.Key), r) })
+	return l.db.Update(func(tx *bbolt.Tx) error { return putRecord(tx, r) })
+}
+
+// putRecord keeps what a poll has added to a webhook's word meanwhile: see Record.learns.
+func putRecord(tx *bbolt.Tx, r Record) error {
+	bucket, key := tx.Bucket(bucketCheckpoints), recordKey(r.Key)
+	if text := bucket.Get(key); text != nil && r.StateSize == 0 {
+		var known Record
+		if err := decode(text, &known); err != nil {
+			return err
+		}
+		r.StateSize, r.Savepoint = known.StateSize, known.Savepoint
+	}
+	return put(bucket, key, r)
 }
 
 // Get returns the record of a checkpoint.
@@ -152,14 +247,31 @@ func (l *Ledger) Get(k Key) (r Record, found bool, err error) {
 	return r, found, err
 }
 
+// Find returns the newest checkpoint of a job with a number.
+func (l *Ledger) Find(job string, id int64) (r Record, found bool, err error) {
+	records, err := l.list(recordPrefix(job, id))
+	if err != nil || len(records) == 0 {
+		return Record{}, false, err
+	}
+	return records[0], true, nil
+}
+
 // List returns the checkpoints of a job, or of all jobs if job is empty, the newest first, at most limit if it is not 0.
 func (l *Ledger) List(job string, limit int) ([]Record, error) {
-	var all []Record
+	var prefix []byte
+	if job != "" {
+		prefix = append([]byte(job), 0)
+	}
+	all, err := l.list(prefix)
+	if limit > 0 {
+		all = all[:min(limit, len(all))]
+	}
+	return all, err
+}
+
+func (l *Ledger) list(prefix []byte) ([]Record, error) {
+	all := []Record{}
 	err := l.db.View(func(tx *bbolt.Tx) error {
-		var prefix []byte
-		if job != "" {
-			prefix = append([]byte(job), 0)
-		}
 		c := tx.Bucket(bucketCheckpoints).Cursor()
 		for key, text := c.Seek(prefix); key != nil && bytes.HasPrefix(key, prefix); key, text = c.Next() {
 			var r Record
@@ -171,97 +283,22 @@ func (l *Ledger) List(job string, limit int) ([]Record, error) {
 		return nil
 	})
 	slices.SortFunc(all, newest)
-	if limit > 0 {
-		all = all[:min(limit, len(all))]
-	}
 	return all, err
 }
 
-// Forget removes a checkpoint from the ledger.
-func (l *Ledger) Forget(k Key) error {
-	return l.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketCheckpoints).Delete(recordKey(k)) })
-}
-
-// Runs returns the latest run of each job, by job id.
-func (l *Ledger) Runs() (map[string]Run, error) {
-	runs := map[string]Run{}
-	err := l.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketRuns).ForEach(func(_, text []byte) error {
-			var run Run
-			if err := decode(text, &run); err != nil {
-				return err
-			}
-			runs[run.Job] = run
-			return nil
-		})
-	})
-	return runs, err
-}
-
-// Observe compares what Flink says of a job's run with what is known, and notes a new run and a restore as events. The
-// caller leaves LastRecovered open. It returns the run as it is now.
-func (l *Ledger) Observe(seen Run) (Run, error) {
-	var now Run
-	err := l.db.Update(func(tx *bbolt.Tx) error {
-		known, err := getRun(tx, seen.Job)
-		if err != nil {
-			return err
-		}
-		now = seen
-		now.LastRecovered = known.LastRecovered
-		var events []Event
-		if seen.Started != known.Started {
-			// What the new run was restored from is where it counts on; without that it begins anew.
-			now.LastRecovered = seen.Restored
-			events = append(events, Event{Kind: EventNewRun, Job: seen.Job, Message: seen.Name})
-		}
-		if seen.Restored >= 0 && (seen.Restored != known.Restored || seen.At != known.At || seen.Started != known.Started) {
-			events = append(events, Event{Kind: EventRestored, Job: seen.Job, Checkpoint: seen.Restored})
-		}
-		if now == known {
-			return nil
-		}
-		for _, e := range events {
-			if err := l.append(tx, e); err != nil {
-				return err
-			}
-		}
-		return put(tx.Bucket(bucketRuns), []byte(seen.Job), now)
-	})
-	return now, err
-}
-
-// append gives an event its number and time, and forgets the oldest one beyond maxEvents.
-func (l *Ledger) append(tx *bbolt.Tx, e Event) error {
-	bucket := tx.Bucket(bucketEvents)
-	seq, err := bucket.NextSequence()
-	if err != nil {
-		return err
+// Forget removes checkpoints from the ledger.
+func (l *Ledger) Forget(records []Record) error {
+	if len(records) == 0 {
+		return nil
 	}
-	e.Seq, e.Time = seq, l.now()
-	if seq > maxEvents {
-		if err := bucket.Delete(binary.BigEndian.AppendUint64(nil, seq-maxEvents)); err != nil {
-			return err
-		}
-	}
-	return put(bucket, binary.BigEndian.AppendUint64(nil, seq), e)
-}
-
-// Events returns up to limit events after a sequence number, oldest first. Events older than the last 10,000 are gone.
-func (l *Ledger) Events(after uint64, limit int) ([]Event, error) {
-	var events []Event
-	err := l.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketEvents).Cursor()
-		for key, text := c.Seek(binary.BigEndian.AppendUint64(nil, after+1)); key != nil && len(events) < limit; key, text = c.Next() {
-			var e Event
-			if err := decode(text, &e); err != nil {
+	return l.db.Update(func(tx *bbolt.Tx) error {
+		for _, r := range records {
+			if err := tx.Bucket(bucketCheckpoints).Delete(recordKey(r.Key)); err != nil {
 				return err
 			}
-			events = append(events, e)
 		}
 		return nil
 	})
-	return events, err
 }
 
 func put(bucket *bbolt.Bucket, key []byte, value any) error {

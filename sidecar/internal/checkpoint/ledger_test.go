@@ -63,7 +63,7 @@ func copied(t *testing.T, l *Ledger, r Record) {
 func TestForwardOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger")
 	l := openLedger(t, path)
-	if _, err := l.Observe(Run{Job: job, Name: "fraud", Started: 1000, Restored: -1}); err != nil {
+	if _, _, err := l.Observe(Sight{Run: Run{Job: job, Name: "fraud", Started: 1000, Restored: -1}}); err != nil {
 		t.Fatal(err)
 	}
 	first, isNew := see(t, l, chk(5, 5000))
@@ -106,7 +106,7 @@ func TestRuns(t *testing.T) {
 	observe := func(r Run) Run {
 		t.Helper()
 		r.Job = job
-		now, err := l.Observe(r)
+		now, _, err := l.Observe(Sight{Run: r})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,4 +227,38 @@ func FuzzLedgerValue(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A poll tells of what a webhook told before it, while it is being copied: it stays one record, and knows what both know.
+func TestPollAfterWebhook(t *testing.T) {
+	l := openLedger(t, filepath.Join(t.TempDir(), "ledger"))
+	if _, _, err := l.Observe(Sight{Run: Run{Job: job, Started: 1000, Restored: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := see(t, l, chk(5, 0))
+	polled := chk(5, 5000)
+	polled.StateSize = 77
+	if known, isNew := see(t, l, polled); isNew || known.StateSize != 77 || known.Key != first.Key {
+		t.Errorf("the poll: %+v, new %v", known, isNew)
+	}
+	copied(t, l, first)
+	r, found, err := l.Find(job, 5)
+	if err != nil || !found || r.State != Copied || r.StateSize != 77 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, isNew := see(t, l, polled); isNew {
+		t.Error("the next poll takes it for another one")
+	}
+	// The same number and path in another run is another checkpoint.
+	if _, _, err := l.Observe(Sight{Run: Run{Job: job, Started: 2000, Restored: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	polled.Triggered = 9000
+	if again, isNew := see(t, l, polled); !isNew || again.State != Seen {
+		t.Errorf("checkpoint 5 of the next run: %+v, new %v", again, isNew)
+	}
+	all, err := l.List(job, 0)
+	if err != nil || len(all) != 2 || all[0].Run != 2000 || all[1].Run != 1000 {
+		t.Errorf("%+v, %v", all, err)
+	}
 }

@@ -54,6 +54,11 @@ func (s State) Final() bool { return s == Copied || s == Gone || s == Dropped ||
 // Record is what the ledger knows of one checkpoint.
 type Record struct {
 	Key
+	// Seq counts the checkpoints in the order in which the ledger took note of them, over all jobs. It, and no clock, says which
+	// one is newer: the JobManager's clock may go backwards, and so may this machine's.
+	Seq uint64 `json:"seq"`
+	// Run is the Started of the run that the checkpoint is of.
+	Run       int64     `json:"run"`
 	State     State     `json:"state"`
 	Savepoint bool      `json:"savepoint"`
 	StateSize int64     `json:"state_size"` // bytes, as Flink says
@@ -85,12 +90,25 @@ type Run struct {
 	// LastRecovered is the newest checkpoint of this run with a verified copy, -1 for none: a checkpoint moves it forward
 	// only if its number is larger.
 	LastRecovered int64 `json:"last_recovered"`
+	// State is what Flink said last: RUNNING, FINISHED, ..., or VANISHED of a job that Flink does not list any more.
+	State string `json:"state"`
+	// Ended is when the watcher noticed the end, in ms since 1970, 0 while the job runs.
+	Ended int64 `json:"ended,omitempty"`
+}
+
+// Vanished is the state of a job that ended, or was lost, without anybody having seen how.
+const Vanished = "VANISHED"
+
+// Sight is what one poll shows of a job.
+type Sight struct {
+	Run // but for LastRecovered and Ended, which the ledger knows
+	// Completed is how many checkpoints the run has completed, savepoints too; IDs are those of them that Flink still shows.
+	Completed int
+	IDs       []int64
 }
 
 // newest orders records from the newest to the oldest.
-func newest(a, b Record) int {
-	return cmp.Or(cmp.Compare(b.Triggered, a.Triggered), cmp.Compare(b.ID, a.ID), cmp.Compare(a.Path, b.Path))
-}
+func newest(a, b Record) int { return cmp.Compare(b.Seq, a.Seq) }
 
 // Kind of an event.
 type Kind string
@@ -102,8 +120,10 @@ const (
 	EventGone      Kind = "checkpoint.gone"
 	EventFailed    Kind = "checkpoint.failed" // it could not be copied this time
 	EventDropped   Kind = "checkpoint.dropped"
-	EventRestored  Kind = "job.restored" // Flink restored the job from a checkpoint
-	EventNewRun    Kind = "job.started"  // the job is new, or its id was used again
+	EventMissed    Kind = "checkpoint.missed" // Flink forgot checkpoints before the watcher saw them
+	EventRestored  Kind = "job.restored"      // Flink restored the job from a checkpoint
+	EventNewRun    Kind = "job.started"       // the job is new, or its id was used again
+	EventEnded     Kind = "job.ended"
 )
 
 // Event is something that happened, in the order in which the ledger took note of it.

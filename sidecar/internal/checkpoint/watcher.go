@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,59 +39,102 @@ type Copy struct {
 // ErrGone is what a Copier answers when Flink has deleted the checkpoint.
 var ErrGone = errors.New("flink deleted the checkpoint; take a newer one")
 
-// Config is how the watcher works.
+// Observer counts what the watcher does. Its methods are called from several goroutines.
+type Observer interface {
+	// FlinkAsked tells whether Flink answered a poll.
+	FlinkAsked(ok bool)
+	// CheckpointFinished tells how the work on one checkpoint ended; bytes and lag, the time since it was first heard of, are
+	// those of a copy. It is complete if nothing that the checkpoint refers to was missing.
+	CheckpointFinished(state State, complete bool, bytes int64, lag time.Duration)
+	// CheckpointsMissed counts those that came and went unseen.
+	CheckpointsMissed(n int)
+	// JobRestored counts restores.
+	JobRestored()
+}
+
+// Config is how the watcher works. Package watch has it as keys of the configuration.
 type Config struct {
-	Interval   time.Duration `yaml:"interval" doc:"how often each job is asked for its checkpoints; below 3 s Flink answers from its cache"`
-	Jobs       []string      `yaml:"jobs" doc:"ids or names of the jobs to follow; empty = all"`
-	Savepoints bool          `yaml:"savepoints" doc:"copy savepoints too"`
-	Retain     int           `yaml:"retain" doc:"how many copies are kept of each job's checkpoints, and as many of its savepoints"`
-	Parallel   int           `yaml:"parallel" doc:"how many checkpoints are copied at the same time"`
+	Interval    time.Duration // how often each job is asked for its checkpoints
+	Jobs        []string      // ids or names of the jobs to follow; empty = all
+	Savepoints  bool          // copy savepoints too
+	Retain      int           // how many copies are kept of each job's checkpoints, and as many of its savepoints
+	RetainEnded time.Duration // how long the copies of a job are kept that has ended, or that Flink does not list any more
+	Parallel    int           // how many checkpoints are copied at the same time
 }
 
 // DefaultConfig follows everything, gently.
-func DefaultConfig() Config { return Config{Interval: 5 * time.Second, Retain: 3, Parallel: 2} }
+func DefaultConfig() Config {
+	return Config{Interval: 5 * time.Second, Retain: 3, RetainEnded: 7 * 24 * time.Hour, Parallel: 2}
+}
 
-// The bounds of what happens when something does not work.
-const (
-	// fellBehind is from how many uncopied checkpoints of a job on only the newest is copied: when the store was away for an
-	// hour, the others are of no use to anybody, and most are subsumed.
-	fellBehind = 10
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-)
+// Validate returns everything that cannot work, joined.
+func (c Config) Validate() error {
+	var errs []error
+	add := func(bad bool, format string, a ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, a...))
+		}
+	}
+	add(c.Interval < minInterval, "interval: %s, must be at least %s; Flink answers from a cache of 3 s", c.Interval, minInterval)
+	add(slices.Contains(c.Jobs, ""), "jobs: has an empty entry; leave the key out to follow all jobs")
+	add(c.Retain < 1, "retain: %d, must be at least 1", c.Retain)
+	add(c.RetainEnded <= 0, "retain_ended: %s, must be positive", c.RetainEnded)
+	add(c.Parallel < 1, "parallel: %d, must be at least 1", c.Parallel)
+	return errors.Join(errs...)
+}
+
+// minInterval keeps a mistyped interval from being an attack on the JobManager.
+const minInterval = 50 * time.Millisecond
 
 // Watcher follows jobs. Run does the work; the other methods are safe at any time.
 type Watcher struct {
-	config Config
-	flink  Flink
-	copier Copier
-	ledger *Ledger
-	root   string // of the local copies: root/<job>/<Key.Folder()>
-	log    *slog.Logger
+	config  Config
+	flink   Flink
+	copier  Copier
+	ledger  *Ledger
+	root    string // of the local copies: root/<job>/<Key.Folder()>
+	log     *slog.Logger
+	observe Observer
 	// crash is called between the steps, with the step's name. Tests end the process there.
 	crash func(step string)
 
 	mu       sync.Mutex
-	pending  map[string][]Record // by job, oldest first: seen, not copied
-	busy     map[string]bool     // jobs of which a checkpoint is being copied
+	pending  map[string][]Record // by job, in the order in which they were seen: not copied
+	busy     map[string]Key      // by job, the checkpoint that is being copied
 	failing  map[string]bool     // jobs whose last copy failed
 	retry    map[Key]time.Time   // not before
-	wake     chan struct{}       // capacity 1: there is something to copy
-	changed  chan struct{}       // closed and replaced whenever the ledger has new events
-	flinkErr error               // of the last poll
-	polled   time.Time           // when Flink last answered
+	newest   map[string]Record   // by job, the newest complete copy of a checkpoint
+	asked    map[string]jobAsked // by job, of those that are followed
+	flinkErr error
+	polled   time.Time // when Flink last answered
+	wake     chan struct{}
+	changed  chan struct{} // closed and replaced at each event
 }
 
-// New returns a watcher that stores copies below root. Nothing runs yet.
+// New returns a watcher that copies below root.
 func New(config Config, flink Flink, copier Copier, ledger *Ledger, root string, log *slog.Logger) *Watcher {
 	return &Watcher{
-		config: config, flink: flink, copier: copier, ledger: ledger, root: root, log: log, crash: func(string) {},
-		pending: map[string][]Record{}, busy: map[string]bool{}, failing: map[string]bool{}, retry: map[Key]time.Time{},
+		config: config, flink: flink, copier: copier, ledger: ledger, root: root, log: log,
+		observe: nobody{}, crash: func(string) {},
+		pending: map[string][]Record{}, busy: map[string]Key{}, failing: map[string]bool{}, retry: map[Key]time.Time{},
+		newest: map[string]Record{}, asked: map[string]jobAsked{},
 		wake: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
 
-// Run polls and copies until ctx ends. Flink or the store being away is no reason to end: it goes on when they are back.
+// ObserveBy has somebody told what the watcher does. It is called before Run.
+func (w *Watcher) ObserveBy(o Observer) { w.observe = o }
+
+// nobody is told when nobody wants to know.
+type nobody struct{}
+
+func (nobody) FlinkAsked(bool)                                      {}
+func (nobody) CheckpointFinished(State, bool, int64, time.Duration) {}
+func (nobody) CheckpointsMissed(int)                                {}
+func (nobody) JobRestored()                                         {}
+
+// Run polls and copies until ctx ends. Flink or the store being away is no reason to end: it goes on when they are back. An
+// error is one of the ledger or of the folder of copies; Run may be called again.
 func (w *Watcher) Run(ctx context.Context) error {
 	if err := w.recover(); err != nil {
 		return err
@@ -104,167 +145,69 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// recover takes up what an earlier run left: checkpoints that were seen and not copied, folders of expired ones.
+// recover takes up what an earlier run left: checkpoints that were seen and not copied, folders that nobody needs.
 func (w *Watcher) recover() error {
 	records, err := w.ledger.List("", 0)
 	if err != nil {
 		return err
 	}
-	slices.Reverse(records)
-	for _, r := range records {
+	for _, r := range slices.Backward(records) {
 		switch {
 		case !r.State.Final():
-			w.enqueue(r)
-		case r.State == Expired:
-			if err := w.remove(r.Key); err != nil {
+			if err := w.enqueue(r); err != nil {
 				return err
 			}
+		case r.State == Copied:
+			w.copied(r)
 		}
 	}
-	return nil
+	return w.sweep(records)
 }
 
-// poll asks Flink, again and again. Jobs are spread over the interval, so that 200 of them are no burst.
-func (w *Watcher) poll(ctx context.Context) error {
-	for {
-		begin := time.Now()
-		jobs, err := w.flink.Jobs(ctx)
-		w.noteFlink(err)
-		if err == nil {
-			jobs = w.followed(jobs)
-			pause := w.config.Interval / time.Duration(max(1, len(jobs)))
-			for i, job := range jobs {
-				if !sleepUntil(ctx, begin.Add(time.Duration(i)*pause)) {
-					return nil
-				}
-				if err := w.Poll(ctx, job); err != nil && ctx.Err() == nil {
-					w.log.Warn("flink does not say which checkpoints there are", "job", job.ID, "error", err)
-				}
-			}
-		}
-		// A little apart from other watchers of the same cluster.
-		next := begin.Add(w.config.Interval + rand.N(w.config.Interval/10+1))
-		if !sleepUntil(ctx, next) {
-			return nil
-		}
-	}
-}
-
-func sleepUntil(ctx context.Context, moment time.Time) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(time.Until(moment)):
-		return true
-	}
-}
-
-// noteFlink logs when Flink goes away and when it comes back, not each failed poll in between.
-func (w *Watcher) noteFlink(err error) {
-	w.mu.Lock()
-	before := w.flinkErr
-	w.flinkErr = err
-	if err == nil {
-		w.polled = time.Now()
-	}
-	w.mu.Unlock()
-	switch {
-	case err != nil && before == nil:
-		w.log.Warn("flink cannot be asked; the watcher goes on trying", "error", err)
-	case err == nil && before != nil:
-		w.log.Info("flink answers again")
-	}
-}
-
-func (w *Watcher) followed(jobs []flinkrest.JobSummary) []flinkrest.JobSummary {
-	return slices.DeleteFunc(slices.Clone(jobs), func(j flinkrest.JobSummary) bool {
-		return j.State.Ended() ||
-			len(w.config.Jobs) > 0 && !slices.Contains(w.config.Jobs, j.ID) && !slices.Contains(w.config.Jobs, j.Name)
-	})
-}
-
-// Poll asks for the checkpoints of one job, once.
-func (w *Watcher) Poll(ctx context.Context, job flinkrest.JobSummary) error {
-	all, err := w.flink.Checkpoints(ctx, job.ID)
-	if err != nil {
-		return err
-	}
-	id, err := NormalizeJob(job.ID)
-	if err != nil {
-		return err
-	}
-	run := Run{Job: id, Name: job.Name, Started: int64(job.StartTime), Restored: -1, Restores: all.Counts.Restored}
-	if r := all.Latest.Restored; r != nil {
-		run.Restored, run.At = r.ID, int64(r.Time)
-	}
-	if _, err := w.ledger.Observe(run); err != nil {
-		return err
-	}
-	found := slices.Clone(all.History)
-	for _, latest := range []*flinkrest.Checkpoint{all.Latest.Completed, all.Latest.Savepoint} {
-		if latest != nil { // also when newer failed ones have pushed it out of the history
-			found = append(found, *latest)
-		}
-	}
-	slices.SortFunc(found, func(a, b flinkrest.Checkpoint) int { return cmp.Compare(a.ID, b.ID) })
-	for _, c := range found {
-		if c.Status != "COMPLETED" || c.Discarded || c.ExternalPath == "" || c.IsSavepoint && !w.config.Savepoints {
-			continue
-		}
-		err := w.see(Record{
-			Key:       Key{Job: id, ID: c.ID, Path: c.ExternalPath, Triggered: int64(c.Triggered)},
-			Savepoint: c.IsSavepoint, StateSize: int64(c.StateSize),
-		})
-		if err != nil {
-			return err
-		}
-	}
-	w.announce()
-	return nil
-}
-
-// Notify takes a webhook's word that a checkpoint has completed. Polling will tell of it too, with the time of its trigger;
-// the same path is not copied twice.
-func (w *Watcher) Notify(job string, id int64, path string) error {
+// Notify takes a webhook's word that a checkpoint has completed. Polling tells of it too; it is copied once.
+func (w *Watcher) Notify(job string, id int64, path string) (Record, error) {
 	job, err := NormalizeJob(job)
 	if err != nil {
-		return err
-	}
-	records, err := w.ledger.List(job, 0)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(records, func(r Record) bool { return r.ID == id && r.Path == path }) {
-		return nil
+		return Record{}, err
 	}
 	defer w.announce()
-	return w.see(Record{Key: Key{Job: job, ID: id, Path: path}})
+	// Only its name tells a savepoint (CheckpointStorageAccess.initializeLocationForSavepoint), until a poll says it.
+	savepoint := strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], "savepoint-")
+	return w.see(Record{Key: Key{Job: job, ID: id, Path: path}, Savepoint: savepoint})
 }
 
-func (w *Watcher) see(r Record) error {
+func (w *Watcher) see(r Record) (Record, error) {
 	r, isNew, err := w.ledger.See(r)
 	if err != nil {
-		return err
+		return r, err
 	}
 	w.crash("seen")
 	if !isNew {
-		return nil
+		return r, nil
 	}
 	if r.State == Dropped {
 		w.log.Info("dropped: not newer than what is recovered", "job", r.Job, "checkpoint", r.ID)
-		return nil
+		w.observe.CheckpointFinished(Dropped, false, 0, 0)
+		return r, nil
 	}
-	w.enqueue(r)
-	return nil
+	return r, w.enqueue(r)
 }
 
-func (w *Watcher) enqueue(r Record) {
+// enqueue puts a checkpoint on the list of what is to be copied. A list that gets too long, since the store has been away for
+// long, loses its older half: the newest ones are what anybody will want.
+func (w *Watcher) enqueue(r Record) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	var doomed []Record
 	if !slices.ContainsFunc(w.pending[r.Job], func(p Record) bool { return p.Key == r.Key }) {
 		w.pending[r.Job] = append(w.pending[r.Job], r)
+		if all := w.pending[r.Job]; len(all) > maxPending {
+			doomed = slices.Clone(all[:len(all)-maxPending/2])
+			doomed = slices.DeleteFunc(doomed, func(r Record) bool { return r.Key == w.busy[r.Job] })
+		}
 	}
 	w.signal()
+	w.mu.Unlock()
+	return w.drop(doomed, "newer ones wait to be copied")
 }
 
 func (w *Watcher) signal() {
@@ -310,18 +253,67 @@ func (w *Watcher) Status() Status {
 	return s
 }
 
-// folder is where the copy of a checkpoint stands.
-func (w *Watcher) folder(k Key) string { return filepath.Join(w.root, k.Job, k.Folder()) }
+// Job is a job as the watcher knows it.
+type Job struct {
+	Run
+	Polled  time.Time `json:"polled,omitzero"` // when Flink last told of its checkpoints
+	Error   string    `json:"error,omitempty"` // of the last poll
+	Pending int       `json:"pending"`         // checkpoints that are not copied yet
+	// Newest is the newest checkpoint with a complete verified copy.
+	Newest *Record `json:"newest,omitempty"`
+}
 
-// remove deletes a copy; the folder gets another name first, so that what a crash leaves does not look complete.
-func (w *Watcher) remove(k Key) error {
-	folder := w.folder(k)
-	doomed := folder + ".expired"
-	if err := os.Rename(folder, doomed); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("delete the copy of %s: %w", k, err)
+// Jobs returns the jobs that are known, the latest started first.
+func (w *Watcher) Jobs() ([]Job, error) {
+	runs, err := w.ledger.Runs()
+	if err != nil {
+		return nil, err
 	}
-	if err := os.RemoveAll(doomed); err != nil {
-		return fmt.Errorf("delete the copy of %s: %w", k, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	jobs := make([]Job, 0, len(runs))
+	for id, run := range runs {
+		j := Job{Run: run, Polled: w.asked[id].at, Pending: len(w.pending[id])}
+		if err := w.asked[id].err; err != nil {
+			j.Error = err.Error()
+		}
+		if r, ok := w.newest[id]; ok {
+			j.Newest = &r
+		}
+		jobs = append(jobs, j)
 	}
-	return nil
+	slices.SortFunc(jobs, func(a, b Job) int { return cmp.Or(cmp.Compare(b.Started, a.Started), cmp.Compare(a.Job, b.Job)) })
+	return jobs, nil
+}
+
+// Age is how far a job's newest complete copy is behind.
+type Age struct {
+	Job, Name string
+	// Since is when the newest copied checkpoint was triggered, by the JobManager's clock; when the job started, if there is no
+	// copy yet.
+	Since   time.Time
+	Pending int
+}
+
+// Ages returns an entry for each job that Flink listed as running when it last answered. It costs no look into the ledger.
+func (w *Watcher) Ages() []Age {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ages := make([]Age, 0, len(w.asked))
+	for id, job := range w.asked {
+		if !job.over.IsZero() || job.done {
+			continue
+		}
+		a := Age{Job: id, Name: job.name, Since: job.started, Pending: len(w.pending[id])}
+		if r, ok := w.newest[id]; ok {
+			if a.Since = r.SeenAt; r.Triggered > 0 {
+				a.Since = time.UnixMilli(r.Triggered)
+			}
+		}
+		if a.Since.IsZero() {
+			continue // of an earlier process, and not asked for since
+		}
+		ages = append(ages, a)
+	}
+	return ages
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,20 +26,41 @@ type fakeFlink struct {
 	mu      sync.Mutex
 	err     error
 	started flinkrest.Millis
+	state   flinkrest.State
+	unknown bool                   // the job is not listed
+	others  []flinkrest.JobSummary // jobs without checkpoints
+	slow    string                 // a job of which it never tells
 	answer  flinkrest.Checkpoints
 	polls   int
+	asked   int
 }
 
 func (f *fakeFlink) Jobs(context.Context) ([]flinkrest.JobSummary, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.polls++
-	return []flinkrest.JobSummary{{ID: job, Name: "fraud", State: flinkrest.Running, StartTime: f.started}}, f.err
+	jobs := slices.Clone(f.others)
+	if !f.unknown {
+		jobs = append(jobs, flinkrest.JobSummary{ID: job, Name: "fraud", State: f.state, StartTime: f.started})
+	}
+	return jobs, f.err
 }
 
-func (f *fakeFlink) Checkpoints(context.Context, string) (flinkrest.Checkpoints, error) {
+func (f *fakeFlink) Checkpoints(ctx context.Context, of string) (flinkrest.Checkpoints, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	switch {
+	case of == f.slow:
+		f.mu.Unlock()
+		<-ctx.Done()
+		f.mu.Lock()
+		return flinkrest.Checkpoints{}, ctx.Err()
+	case of != job:
+		return flinkrest.Checkpoints{}, nil
+	case f.unknown:
+		return flinkrest.Checkpoints{}, &flinkrest.Error{Status: 404, Message: "Job not found"}
+	}
+	f.asked++
 	return f.answer, f.err
 }
 
@@ -51,21 +73,48 @@ func (f *fakeFlink) set(change func()) {
 func (f *fakeFlink) complete(ids ...int64) {
 	f.set(func() {
 		for _, id := range ids {
-			c := flinkrest.Checkpoint{ID: id, Status: "COMPLETED", Triggered: flinkrest.Millis(id * 1000), ExternalPath: fmt.Sprintf("s3://flink/%s/chk-%d", job, id)}
+			c := flinkrest.Checkpoint{ID: id, Status: "COMPLETED", Triggered: f.started + flinkrest.Millis(id*1000), ExternalPath: fmt.Sprintf("s3://flink/%s/chk-%d", job, id)}
 			f.answer.History = append([]flinkrest.Checkpoint{c}, f.answer.History...)
 			f.answer.History = f.answer.History[:min(10, len(f.answer.History))]
 			f.answer.Latest.Completed = &c
+			f.answer.Counts.Completed++
 		}
 	})
 }
 
+func (f *fakeFlink) savepoint(id int64) {
+	f.set(func() {
+		c := flinkrest.Checkpoint{
+			ID: id, Status: "COMPLETED", Triggered: flinkrest.Millis(id * 1000), IsSavepoint: true, ExternalPath: fmt.Sprintf("s3://flink/savepoint-%d", id),
+		}
+		f.answer.History = append([]flinkrest.Checkpoint{c}, f.answer.History...)
+		f.answer.Latest.Savepoint = &c
+		f.answer.Counts.Completed++
+	})
+}
+
+// times is how often it was asked for checkpoints.
+func (f *fakeFlink) times() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
 // fakeCopier makes folders with one file.
 type fakeCopier struct {
-	mu     sync.Mutex
-	err    map[int64]error
-	down   error
-	copies []int64
-	gone   []int64
+	mu        sync.Mutex
+	err       map[int64]error
+	down      error
+	copies    []int64
+	gone      []int64
+	discarded []string
+}
+
+func (c *fakeCopier) Discard(folder string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.discarded = append(c.discarded, filepath.Base(folder))
+	return nil
 }
 
 func (c *fakeCopier) Copy(_ context.Context, key Key, folder string) (Copy, error) {
@@ -95,32 +144,95 @@ func (c *fakeCopier) set(change func()) {
 
 type bench struct {
 	*Watcher
-	flink  *fakeFlink
-	copier *fakeCopier
-	ledger *Ledger
-	root   string
+	config  Config
+	flink   *fakeFlink
+	copier  *fakeCopier
+	ledger  *Ledger
+	root    string
+	counted *counted
+	stop    func()
 }
 
 // watch runs a watcher in a bubble of fake time until the test function returns.
-func watch(t *testing.T, test func(b *bench)) {
+func watch(t *testing.T, test func(b *bench)) { watchWith(t, DefaultConfig(), time.Now, test) }
+
+func watchWith(t *testing.T, config Config, now func() time.Time, test func(b *bench)) {
 	folder := t.TempDir()
-	ledger, err := OpenLedger(filepath.Join(folder, "ledger"), time.Second, time.Now)
+	ledger, err := OpenLedger(filepath.Join(folder, "ledger"), time.Second, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ledger.Close() //nolint:errcheck
+	defer ledger.Close()    //nolint:errcheck
+	ledger.db.NoSync = true // an hour of polls, and no crash
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{flink: &fakeFlink{started: 1000}, copier: &fakeCopier{err: map[int64]error{}}, ledger: ledger, root: filepath.Join(folder, "copies")}
-		b.Watcher = New(DefaultConfig(), b.flink, b.copier, ledger, b.root, slog.New(slog.DiscardHandler))
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- b.Run(ctx) }()
+		b := &bench{
+			flink: &fakeFlink{started: 1000, state: flinkrest.Running}, copier: &fakeCopier{err: map[int64]error{}}, ledger: ledger,
+			root: filepath.Join(folder, "copies"), config: config,
+		}
+		b.start(t)
 		test(b)
+		b.stop()
+	})
+}
+
+// start runs a new watcher, as a new process would.
+func (b *bench) start(t *testing.T) {
+	t.Helper()
+	b.Watcher = New(b.config, b.flink, b.copier, b.ledger, b.root, slog.New(slog.DiscardHandler))
+	b.counted = &counted{counts: counts{finished: map[State]int{}}}
+	b.ObserveBy(b.counted)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	b.stop = func() {
+		t.Helper()
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	})
+	}
+}
+
+// counted is what an Observer was told.
+type counted struct {
+	mu sync.Mutex
+	counts
+}
+
+type counts struct {
+	finished map[State]int
+	missed   int
+	restored int
+	lag      time.Duration // the smallest
+}
+
+func (c *counted) now() counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.counts
+	now.finished = maps.Clone(now.finished)
+	return now
+}
+
+func (c *counted) FlinkAsked(bool) {}
+
+func (c *counted) CheckpointFinished(state State, _ bool, _ int64, lag time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finished[state]++
+	c.lag = min(c.lag, lag)
+}
+
+func (c *counted) CheckpointsMissed(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missed += n
+}
+
+func (c *counted) JobRestored() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restored++
 }
 
 // settle lets two intervals pass.
@@ -162,7 +274,7 @@ func TestFollow(t *testing.T) {
 		if err != nil || len(folders) != 3 {
 			t.Errorf("%d local copies, %v; want the newest 3", len(folders), err)
 		}
-		if err := b.Notify(job, 3, "s3://flink/late"); err != nil {
+		if _, err := b.Notify(job, 3, "s3://flink/late"); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -175,7 +287,7 @@ func TestFollow(t *testing.T) {
 func TestWebhookAndPollTellOfTheSame(t *testing.T) {
 	watch(t, func(b *bench) {
 		settle()
-		if err := b.Notify(strings.ToUpper(job), 1, "s3://flink/"+job+"/chk-1"); err != nil {
+		if _, err := b.Notify(strings.ToUpper(job), 1, "s3://flink/"+job+"/chk-1"); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -185,7 +297,22 @@ func TestWebhookAndPollTellOfTheSame(t *testing.T) {
 		if diff := cmp.Diff([]int64{1}, b.copier.copies); diff != "" {
 			t.Errorf("copied -want +got:\n%s", diff)
 		}
-		if err := b.Notify("not a job", 1, "x"); err == nil {
+		r, _, err := b.ledger.Find(job, 1)
+		if err != nil || r.Triggered != 0 || r.State != Copied {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if _, err := b.Notify(job, 2, "s3://flink/savepoint-14ab15-0123456789ab"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		runs, err := b.ledger.Runs()
+		if r, _, err := b.ledger.Find(job, 2); err != nil || !r.Savepoint || r.State != Copied || runs[job].LastRecovered != 1 {
+			t.Errorf("a savepoint by webhook: %+v, %v, runs %+v", r, err, runs)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Notify("not a job", 1, "x"); err == nil {
 			t.Error("a webhook for a job id that is none was taken")
 		}
 	})
@@ -197,6 +324,9 @@ func TestGoneWhileCopied(t *testing.T) {
 		b.flink.complete(1, 2)
 		settle()
 		b.expect(t, "1 GONE, 2 COPIED")
+		if len(b.copier.discarded) > 0 && !strings.HasPrefix(b.copier.discarded[0], "chk-1-") || b.counted.now().finished[Gone] != 1 {
+			t.Errorf("discarded %v, counted %v", b.copier.discarded, b.counted.now().finished)
+		}
 	})
 }
 
@@ -228,8 +358,8 @@ func TestStoreAwayForAnHour(t *testing.T) {
 		if diff := cmp.Diff([]int64{720}, b.copier.copies); diff != "" {
 			t.Errorf("after the outage only the newest is of use; copied -want +got:\n%s", diff)
 		}
-		if after := b.Status().Pending; before < 700 || after != 0 {
-			t.Errorf("pending %d, then %d", before, after)
+		if after := b.Status().Pending; before < 10 || before > maxPending || after != 0 {
+			t.Errorf("pending %d, then %d; want a bounded list, then none", before, after)
 		}
 		events, err := b.ledger.Events(0, 10_000)
 		failed := slices.DeleteFunc(events, func(e Event) bool { return e.Kind != EventFailed })

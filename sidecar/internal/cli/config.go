@@ -43,6 +43,9 @@ func (s *settings) add(flags *pflag.FlagSet) error {
 		values[d.Key] = d.Value
 	}
 	for _, k := range config.Keys() {
+		if k.Secret {
+			continue // a command line is seen by others: the file, or the environment
+		}
 		doc := k.Doc
 		if k.Enum != nil {
 			doc += " (" + strings.Join(k.Enum, ", ") + ")"

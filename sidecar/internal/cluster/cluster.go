@@ -177,7 +177,7 @@ func (c *Cluster) up(ctx context.Context, usualPorts bool) error {
 func (c *Cluster) clear() error {
 	old := []string{"conf", "lib", "logs", "tmp", "state.json"}
 	if !c.options.KeepData {
-		old = append(old, "s3", "out")
+		old = append(old, "s3", "out", "watch")
 	}
 	for _, name := range old {
 		if err := os.RemoveAll(filepath.Join(c.options.Dir, name)); err != nil {
@@ -307,8 +307,17 @@ func (c *Cluster) StartTaskManager(ctx context.Context) error {
 	})
 }
 
+// WatchFlags are the flags of a sidecar that is to watch this cluster's checkpoints; its copies of them are in the cluster's
+// folder.
+func (c *Cluster) WatchFlags() []string {
+	return []string{
+		"--watch-flink", c.Flink, "--watch-dir", filepath.Join(c.Dir, "watch"), "--watch-interval", "1s",
+		"--watch-s3-endpoint", c.S3, "--watch-s3-path-style", "--watch-s3-region", region,
+	}
+}
+
 // StartSidecar starts `binary serve` with the further arguments, and waits until it is ready. Without an address among
-// the arguments it listens on free ports.
+// the arguments it listens on free ports. The keys of the cluster's S3 are in its environment.
 func (c *Cluster) StartSidecar(ctx context.Context, binary string, args ...string) (Sidecar, error) {
 	ready := filepath.Join(c.Dir, "tmp", "sidecar-ready.json")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -317,7 +326,8 @@ func (c *Cluster) StartSidecar(ctx context.Context, binary string, args ...strin
 	all := append([]string{
 		"serve", "--ready-file", ready, "--http-addr", host + ":0", "--grpc-addr", host + ":0", "--admin-addr", host + ":0",
 	}, args...) // a flag given twice counts as given last
-	p, err := c.start(NameSidecar, nil, binary, all...)
+	keys := []string{"AWS_ACCESS_KEY_ID=" + c.AccessKey, "AWS_SECRET_ACCESS_KEY=" + c.SecretKey, "AWS_SESSION_TOKEN="}
+	p, err := c.start(NameSidecar, keys, binary, all...)
 	if err != nil {
 		return Sidecar{}, err
 	}

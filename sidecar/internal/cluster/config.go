@@ -44,6 +44,7 @@ const (
 	accessKey = "drey-dev"
 	secretKey = "drey-dev-secret"
 	bucket    = "flink"
+	region    = "us-east-1"
 )
 
 // flinkConfig is config.yaml of the cluster; extra keys win.
@@ -78,7 +79,7 @@ func flinkConfig(dir string, p ports, slots int, extra map[string]string) map[st
 
 		"s3.endpoint":          endpoint(p.s3),
 		"s3.path-style-access": "true",
-		"s3.region":            "us-east-1",
+		"s3.region":            region,
 		"s3.access-key":        accessKey,
 		"s3.secret-key":        secretKey,
 	}

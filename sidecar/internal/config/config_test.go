@@ -259,6 +259,7 @@ func FuzzFile(f *testing.F) {
 	f.Add("a: &a\n  b: *a\nhttp: *a\n")
 	f.Add("<<: {http: 1}\n? [1]\n: 2\n")
 	f.Add("evaluate: {function_deadlines: {a: [1], b: &x 1s, c: *x}}")
+	f.Add("watch: {jobs: [a, &b c, *b, [d], {}], s3: {secret_key: x}, flink: a}")
 	f.Fuzz(func(t *testing.T, text string) {
 		l := loader{config: Default(), keys: Keys(), sources: map[string]string{}}
 		l.yaml("f.yaml", []byte(text))
@@ -266,4 +267,79 @@ func FuzzFile(f *testing.F) {
 			_ = l.validate()
 		}
 	})
+}
+
+func TestLists(t *testing.T) {
+	file := write(t, "watch:\n  flink: [http://a:8081, \"http://b:8081\"]\n  jobs: \"one, two\"\n  dir: /x\n")
+	l, err := Load(Sources{File: file, Environ: []string{`DREY_WATCH_OPERATORS=a\,b,c`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]string{{"http://a:8081", "http://b:8081"}, {"one, two"}, {"a,b", "c"}}, [][]string{l.Watch.Flink, l.Watch.Jobs, l.Watch.Operators}); diff != "" {
+		t.Error(diff)
+	}
+	for text, want := range map[string]string{
+		"watch: {jobs: {a: b}}": "watch.jobs must be a list of values", "watch: {jobs: [[a]]}": "watch.jobs must be a list of values",
+		"watch: {jobs: }": "watch.jobs has no value", "watch: {jobs: [a, ]}": "", "watch: {jobs: [~]}": "watch.jobs must be a list of values",
+	} {
+		_, err := Load(Sources{File: write(t, text)})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+	if _, err := Load(Sources{Flags: []Flag{{"watch-jobs", `a\n`}}}); err == nil || !strings.Contains(err.Error(), "a backslash must") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A secret is taken from the file and the environment, and shown nowhere.
+func TestSecrets(t *testing.T) {
+	l, err := Load(Sources{
+		File: write(t, "watch:\n  s3:\n    access_key: mine\n    secret_key: geheim\n"), Environ: []string{"DREY_WATCH_S3_SESSION_TOKEN=geheim-2"},
+	})
+	if err != nil || l.Watch.S3.SecretKey != "geheim" || l.Watch.S3.SessionToken != "geheim-2" {
+		t.Fatalf("%+v, %v", l.Watch.S3, err)
+	}
+	for _, s := range l.Settings {
+		if strings.Contains(s.Value, "geheim") {
+			t.Errorf("%s shows %q", s.Key, s.Value)
+		}
+		if s.Key == "watch.s3.secret_key" && (s.Value != "(hidden)" || !strings.HasSuffix(s.Source, ":4")) {
+			t.Errorf("%+v", s)
+		}
+	}
+	if _, err := Load(Sources{Flags: []Flag{{"watch-s3-secret-key", "x"}}}); err == nil || !strings.Contains(err.Error(), "unknown flag") {
+		t.Errorf("a secret on the command line: %v", err)
+	}
+	schema, err := Schema()
+	if err != nil || strings.Contains(string(schema), "--watch-s3-secret-key") || !strings.Contains(string(schema), "DREY_WATCH_S3_SECRET_KEY") {
+		t.Errorf("the schema names a flag, or no variable: %v", err)
+	}
+}
+
+func TestWatchMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"flink: [\"http://x\"]":                                                               "watch.dir: is empty, and so is data_dir",
+		"flink: [jobmanager:8081], dir: x":                                                    `watch.flink: "jobmanager:8081", must be like http://host:8081`,
+		"flink: [\"ftp://x\"], dir: x":                                                        "must be like http://host:8081",
+		"flink: [\"http://me:geheim@x\"], dir: x":                                             "http://me:xxxxx@x",
+		"flink: [\"http://x\"], dir: x, interval: 1ms":                                        "watch.interval: 1ms, must be at least",
+		"flink: [\"http://x\"], dir: x, retain: 0":                                            "watch.retain: 0",
+		"flink: [\"http://x\"], dir: x, requests: 0":                                          "watch.requests: 0",
+		"flink: [\"http://x\"], dir: x, jobs: [\"\"]":                                         "watch.jobs: has an empty entry",
+		"flink_tls: {cert_file: a}":                                                           "watch.flink_tls: cert_file and key_file go together",
+		"flink: [\"http://x\"], dir: x, flink_tls: {ca_file: a}":                              "no URL of flink begins with https://",
+		"flink: [\"https://x\"], dir: x, flink_tls: {server_name: a, verify_hostname: false}": "server_name is not looked at",
+		"lease: {object: x}":                                                                  "watch.lease.object",
+		"lease: {ttl: 1s}":                                                                    "watch.lease.ttl: 1s, must be at least",
+		"allow: [flink]":                                                                      `watch.allow: "flink": `,
+		"map: [\"s3://flink\"]":                                                               "write s3://bucket=/folder",
+		"s3: {endpoint: here}":                                                                "watch.s3.endpoint: ",
+		"s3: {access_key: a}":                                                                 "give both or none",
+	} {
+		_, err := Load(Sources{File: write(t, "watch: {"+text+"}")})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
 }

@@ -116,6 +116,8 @@ func (f fileReader) leaf(path string, n *yaml.Node) {
 		f.durations(k, n)
 	case k.Type == "strings":
 		f.strings(k, n)
+	case k.Type == "list":
+		f.list(k, n)
 	case n.Kind != yaml.ScalarNode:
 		f.fail(f.at(n), "%s must be a %s", path, k.Type)
 	default:
@@ -162,6 +164,25 @@ func (f fileReader) strings(k Key, n *yaml.Node) {
 			f.fail(f.at(name), "key %s.%s stands twice", k.Path, name.Value)
 		}
 		all[name.Value] = value.Value
+	}
+	k.field(&f.config).Set(reflect.ValueOf(all))
+	f.sources[k.Path] = f.at(n)
+}
+
+// list reads a sequence of scalars, whose text counts, or a scalar that is one entry.
+func (f fileReader) list(k Key, n *yaml.Node) {
+	entries := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		entries = n.Content
+	}
+	all := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		entry = resolve(entry)
+		if entry.Kind != yaml.ScalarNode || isNull(entry) {
+			f.fail(f.at(entry), "%s must be a list of values", k.Path)
+			return
+		}
+		all = append(all, entry.Value)
 	}
 	k.field(&f.config).Set(reflect.ValueOf(all))
 	f.sources[k.Path] = f.at(n)

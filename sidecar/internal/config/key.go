@@ -16,7 +16,9 @@ type Key struct {
 	Path string   // http.addr
 	Doc  string   // for people
 	Enum []string // the only values; nil = any
-	Type string   // string, bool, int, number, duration, or by name: durations, strings
+	Type string   // string, bool, int, number, duration, list, or by name: durations, strings
+	// Secret: the value is shown nowhere, and there is no flag for it, which others on the machine would see.
+	Secret bool
 
 	index []int // of the field in Config
 }
@@ -46,7 +48,7 @@ func keysOf(t reflect.Type, prefix string, index []int) []Key {
 			keys = append(keys, keysOf(f.Type, path+".", at)...)
 			continue
 		}
-		k := Key{Path: path, Doc: f.Tag.Get("doc"), Type: typeName(f.Type), index: at}
+		k := Key{Path: path, Doc: f.Tag.Get("doc"), Type: typeName(f.Type), Secret: isSecret(path), index: at}
 		if enum := f.Tag.Get("enum"); enum != "" {
 			k.Enum = strings.Split(enum, ",")
 		}
@@ -56,6 +58,27 @@ func keysOf(t reflect.Type, prefix string, index []int) []Key {
 }
 
 func isSection(t reflect.Type) bool { return t.Kind() == reflect.Struct }
+
+// isSecret goes by the name, so that it cannot be forgotten for the next key of this kind.
+func isSecret(path string) bool {
+	switch last(path) {
+	case "secret_key", "session_token", "password", "token":
+		return true
+	}
+	return false
+}
+
+// hidden stands for the value of a secret.
+const hidden = "(hidden)"
+
+// shown is the value as people may see it.
+func (k Key) shown(c *Config) string {
+	text := k.text(c)
+	if k.Secret && text != "" {
+		return hidden
+	}
+	return text
+}
 
 // didYouMean is the end of an error about a name that does not exist: the nearest of those that do, or nothing.
 func didYouMean(name string, names []string) string {

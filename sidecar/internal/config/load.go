@@ -23,7 +23,7 @@ type Flag struct{ Name, Value string }
 // Setting is the value of a key and where it comes from.
 type Setting struct {
 	Key    string `json:"key"`
-	Value  string `json:"value"`
+	Value  string `json:"value"`  // of a secret only whether it is set
 	Source string `json:"source"` // default, "file.yaml:3", an environment variable, or a flag
 }
 
@@ -33,7 +33,7 @@ type Loaded struct {
 	Settings []Setting // sorted by key
 }
 
-// Digest identifies the effective values, wherever they come from.
+// Digest identifies the effective values, wherever they come from. Of secrets only whether they are set.
 func (l Loaded) Digest() string {
 	h := sha256.New()
 	for _, s := range l.Settings {
@@ -52,7 +52,7 @@ func Load(from Sources) (Loaded, error) {
 	l.flags(from.Flags)
 	loaded := Loaded{Config: l.config}
 	for _, k := range l.keys {
-		loaded.Settings = append(loaded.Settings, Setting{Key: k.Path, Value: k.text(&l.config), Source: l.sourceOf(k.Path)})
+		loaded.Settings = append(loaded.Settings, Setting{Key: k.Path, Value: k.shown(&l.config), Source: l.sourceOf(k.Path)})
 	}
 	slices.SortFunc(loaded.Settings, func(a, b Setting) int { return strings.Compare(a.Key, b.Key) })
 	if err := errors.Join(l.errs...); err != nil {
@@ -113,7 +113,7 @@ func (l *loader) environ(environ []string) {
 
 func (l *loader) flags(flags []Flag) {
 	for _, f := range flags {
-		i := slices.IndexFunc(l.keys, func(k Key) bool { return k.Flag() == f.Name })
+		i := slices.IndexFunc(l.keys, func(k Key) bool { return k.Flag() == f.Name && !k.Secret })
 		if i < 0 {
 			l.fail("flag", "unknown flag --%s", f.Name)
 			continue

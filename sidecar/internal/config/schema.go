@@ -16,9 +16,11 @@ type schema struct {
 	Default     any        `json:"default,omitempty"`
 	Properties  properties `json:"properties,omitempty"`
 	// Additional is false for a section, the schema of the values for a map.
-	Additional any    `json:"additionalProperties,omitempty"`
-	Env        string `json:"x-env,omitempty"`
-	Flag       string `json:"x-flag,omitempty"`
+	Additional any `json:"additionalProperties,omitempty"`
+	// Items is the schema of the entries of a list.
+	Items *schema `json:"items,omitempty"`
+	Env   string  `json:"x-env,omitempty"`
+	Flag  string  `json:"x-flag,omitempty"`
 }
 
 type property struct {
@@ -84,6 +86,9 @@ func sectionSchema(t reflect.Type, prefix string, keys map[string]Key, defaults 
 
 func keySchema(k Key, defaults *Config) schema {
 	s := schema{Enum: k.Enum, Env: k.Env(), Flag: "--" + k.Flag()}
+	if k.Secret {
+		s.Flag = ""
+	}
 	value := k.field(defaults)
 	switch k.Type {
 	case "duration":
@@ -92,6 +97,8 @@ func keySchema(k Key, defaults *Config) schema {
 		s.Type, s.Additional = "object", schema{Type: "string", Pattern: durationPattern}
 	case "strings":
 		s.Type, s.Additional = "object", schema{Type: "string"}
+	case "list":
+		s.Type, s.Items = "array", &schema{Type: "string"}
 	case "int":
 		s.Type, s.Default = "integer", value.Interface()
 	case "number":

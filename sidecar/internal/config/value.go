@@ -15,6 +15,7 @@ var (
 	durationType  = reflect.TypeFor[time.Duration]()
 	durationsType = reflect.TypeFor[map[string]time.Duration]()
 	stringsType   = reflect.TypeFor[map[string]string]()
+	listType      = reflect.TypeFor[[]string]()
 )
 
 // typeName names the type of a key for people. A type that is not here cannot be configured: that is a mistake in the
@@ -27,6 +28,8 @@ func typeName(t reflect.Type) string {
 		return "durations"
 	case t == stringsType:
 		return "strings"
+	case t == listType:
+		return "list"
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -59,6 +62,12 @@ func parseValue(v reflect.Value, text string) error {
 		v.Set(reflect.ValueOf(all))
 	case "strings":
 		all, err := parseStrings(text)
+		if err != nil {
+			return err
+		}
+		v.Set(reflect.ValueOf(all))
+	case "list":
+		all, err := parseList(text)
 		if err != nil {
 			return err
 		}
@@ -129,23 +138,13 @@ func parseDurations(text string) (map[string]time.Duration, error) {
 
 // parseStrings reads a=one,b=two. A comma or backslash of a value has a backslash before it.
 func parseStrings(text string) (map[string]string, error) {
-	if text == "" {
-		return nil, nil
+	pairs, err := parseList(text)
+	if err != nil || pairs == nil {
+		return nil, err
 	}
 	all := map[string]string{}
-	for rest := text + ","; rest != ""; {
-		var pair strings.Builder
-		i := 0
-		for ; rest[i] != ','; i++ {
-			if rest[i] == '\\' {
-				if i++; i == len(rest)-1 || rest[i] != ',' && rest[i] != '\\' {
-					return nil, fmt.Errorf("%q, a backslash must stand before a comma or a backslash", text)
-				}
-			}
-			pair.WriteByte(rest[i])
-		}
-		rest = rest[i+1:]
-		name, value, ok := strings.Cut(pair.String(), "=")
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("%q, must be pairs such as region=eu,model=/models/a.json", text)
 		}
@@ -157,8 +156,40 @@ func parseStrings(text string) (map[string]string, error) {
 	return all, nil
 }
 
+// parseList reads one,two. A comma or backslash of an entry has a backslash before it.
+func parseList(text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var all []string
+	for rest := text + ","; rest != ""; {
+		var entry strings.Builder
+		i := 0
+		for ; rest[i] != ','; i++ {
+			if rest[i] == '\\' {
+				if i++; i == len(rest)-1 || rest[i] != ',' && rest[i] != '\\' {
+					return nil, fmt.Errorf("%q, a backslash must stand before a comma or a backslash", text)
+				}
+			}
+			entry.WriteByte(rest[i])
+		}
+		rest = rest[i+1:]
+		all = append(all, entry.String())
+	}
+	return all, nil
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+
+func formatList(all []string) string {
+	entries := make([]string, len(all))
+	for i, entry := range all {
+		entries[i] = escape.Replace(entry)
+	}
+	return strings.Join(entries, ",")
+}
+
 func formatStrings(all map[string]string) string {
-	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)
 	pairs := make([]string, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		pairs = append(pairs, escape.Replace(name+"="+all[name]))
@@ -179,6 +210,8 @@ func formatValue(v reflect.Value) string {
 		return strings.Join(pairs, ",")
 	case map[string]string:
 		return formatStrings(x)
+	case []string:
+		return formatList(x)
 	default:
 		return fmt.Sprint(x)
 	}

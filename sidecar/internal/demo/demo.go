@@ -293,7 +293,11 @@ func (d *demo) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	sidecar, err := d.cluster.StartSidecar(ctx, program)
+	var flags []string
+	if d.Keep { // there will be somebody to look at the checkpoints
+		flags = d.cluster.WatchFlags()
+	}
+	sidecar, err := d.cluster.StartSidecar(ctx, program, flags...)
 	if err != nil {
 		return err
 	}
@@ -374,5 +378,30 @@ func (d *demo) printURLs() {
 	line("S3", "%s, objects as files in %s", d.cluster.S3, d.cluster.Data)
 	line("decisions", "%s", d.out)
 	line("logs", "%s", filepath.Join(d.Dir, "logs"))
+	d.printCommands()
 	fmt.Fprintf(d.Out, "End it with: scripts/dev down --dir %s\n", d.Dir)
+}
+
+// printCommands says how to look at the checkpoints of what was left running.
+func (d *demo) printCommands() {
+	keys, ask, store := "", " --dev", ""
+	if d.Dir != filepath.Join(d.root, ".drey", "dev") { // which is what --dev stands for
+		keys = fmt.Sprintf("export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s\n  ", d.cluster.AccessKey, d.cluster.SecretKey)
+		ask, store = " --flink "+d.cluster.Flink, " --s3-endpoint "+d.cluster.S3+" --s3-path-style"
+	}
+	fmt.Fprintf(d.Out, `
+Look at its checkpoints:
+  PATH=%s:$PATH
+  %sdrey jobs list%s
+  drey checkpoints list%[3]s%[4]s --verify
+  drey checkpoints show latest%[3]s%[4]s
+  drey checkpoints verify latest%[3]s%[4]s
+  drey checkpoints pull latest%[3]s%[4]s --to ./copy
+`, filepath.Join(d.root, ".drey", "bin"), keys, ask, store)
+	if s := d.cluster.Sidecar; s != nil {
+		fmt.Fprintf(d.Out, `The sidecar copies each of them to %s, and tells of it:
+  drey checkpoints list --server %s
+  drey checkpoints watch --server %[2]s --after 0
+`, filepath.Join(d.Dir, "watch"), s.HTTP)
+	}
 }

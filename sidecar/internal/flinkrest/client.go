@@ -50,6 +50,9 @@ func NewTLS(settings *tls.Config, addresses ...string) *Client {
 	return c
 }
 
+// Close ends idle connections. The client may be used again.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // Error is an answer of the JobManager that is not a success.
 type Error struct {
 	Status  int

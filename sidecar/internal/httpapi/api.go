@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
@@ -46,8 +47,9 @@ func (Anyone) Authenticate(*http.Request) error { return nil }
 
 // Options are what an API needs.
 type Options struct {
-	Service       Service
+	Service       Service // nil: nothing is evaluated, and Functions is not looked at
 	Functions     *udf.Registry
+	Watch         Watch      // nil: no checkpoints are watched
 	Status        func() any // the document of /v1/status
 	Metrics       http.Handler
 	Calls         *telemetry.Calls
@@ -62,11 +64,17 @@ type API struct {
 	functions []byte // the document of /v1/functions
 	ready     atomic.Bool
 	draining  atomic.Bool
+	drain     sync.Once
+	drained   chan struct{} // closed when draining begins
+	streams   atomic.Int64  // readers of events
 }
 
 // New returns an API.
 func New(o Options) (*API, error) {
-	a := &API{Options: o}
+	a := &API{Options: o, drained: make(chan struct{})}
+	if o.Service == nil {
+		return a, nil
+	}
 	described := make([]described, 0, 8)
 	for _, f := range o.Functions.Functions() {
 		described = append(described, describe(f))
@@ -82,10 +90,12 @@ func New(o Options) (*API, error) {
 // SetReady says whether /readyz is 200.
 func (a *API) SetReady(ready bool) { a.ready.Store(ready) }
 
-// Drain makes every answer the last one on its connection, so that callers go elsewhere by themselves.
+// Drain makes every answer the last one on its connection, so that callers go elsewhere by themselves. Streams of events
+// end at once.
 func (a *API) Drain() {
 	a.ready.Store(false)
 	a.draining.Store(true)
+	a.drain.Do(func() { close(a.drained) })
 }
 
 // Data is the API for those who ask for decisions.
@@ -94,20 +104,33 @@ func (a *API) Data() chi.Router {
 	r.Get("/openapi.yaml", a.openAPI)
 	r.Group(func(r chi.Router) {
 		r.Use(a.authenticated)
-		r.Post("/evaluate", a.evaluate)
-		r.Post("/v1/evaluate", a.evaluate)
-		r.Post("/v1/evaluate:batch", a.evaluateBatch)
-		r.Get("/v1/functions", a.listFunctions)
-		r.Get("/v1/functions/{name}", a.getFunction)
+		if a.Service != nil {
+			r.Post("/evaluate", a.evaluate)
+			r.Post("/v1/evaluate", a.evaluate)
+			r.Post("/v1/evaluate:batch", a.evaluateBatch)
+			r.Get("/v1/functions", a.listFunctions)
+			r.Get("/v1/functions/{name}", a.getFunction)
+		}
 		r.Get("/v1/status", a.status)
+		a.checkpoints(r)
 	})
 	return r
+}
+
+// checkpoints are the routes of the watcher. They exist without one too, and say then how to have it.
+func (a *API) checkpoints(r chi.Router) {
+	r.Get("/v1/checkpoints", a.watching(a.listCheckpoints))
+	r.Get("/v1/checkpoints/{job}/{id}", a.watching(a.getCheckpoint))
+	r.Post("/v1/checkpoints/notify", a.watching(a.notify))
+	r.Get("/v1/jobs", a.watching(a.listJobs))
+	r.Get("/v1/events", a.watching(a.streamEvents))
 }
 
 // Admin is the API for operators. It must not be reachable from outside: profiles show what the process holds.
 func (a *API) Admin() chi.Router {
 	r := a.router()
 	r.Get("/v1/status", a.status)
+	a.checkpoints(r)
 	r.HandleFunc("/debug/pprof/*", pprof.Index)
 	r.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	r.HandleFunc("/debug/pprof/profile", pprof.Profile)

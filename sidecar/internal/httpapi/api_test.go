@@ -71,6 +71,7 @@ type fixture struct {
 	api     *httpapi.API
 	data    chi.Router
 	service *service
+	watch   *watch
 	log     *bytes.Buffer
 	auth    *gate
 }
@@ -95,9 +96,9 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{service: &service{Service: domain}, log: &bytes.Buffer{}, auth: &gate{}}
+	f := &fixture{service: &service{Service: domain}, watch: newWatch(), log: &bytes.Buffer{}, auth: &gate{}}
 	f.api, err = httpapi.New(httpapi.Options{
-		Service: f.service, Functions: registry, Metrics: metrics.Handler(),
+		Service: f.service, Functions: registry, Watch: f.watch, Metrics: metrics.Handler(),
 		Calls:  telemetry.NewCalls(slog.New(slog.NewJSONHandler(f.log, nil)), metrics),
 		Traces: &telemetry.Traces{}, Authenticator: f.auth, MaxBodyBytes: 1 << 20,
 		Status: func() any {

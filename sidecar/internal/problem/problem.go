@@ -22,6 +22,7 @@ const (
 	InvalidRequest       Code = "invalid_request"
 	InvalidEvent         Code = "invalid_event"
 	Unauthenticated      Code = "unauthenticated"
+	Forbidden            Code = "forbidden"
 	NotFound             Code = "not_found"
 	UnknownFunction      Code = "unknown_function"
 	MethodNotAllowed     Code = "method_not_allowed"
@@ -51,6 +52,7 @@ var table = map[Code]meaning{
 	InvalidRequest:       {"the request is malformed", http.StatusBadRequest, codes.InvalidArgument, false},
 	InvalidEvent:         {"the event does not fit the function", http.StatusBadRequest, codes.InvalidArgument, false},
 	Unauthenticated:      {"the caller is not known", http.StatusUnauthorized, codes.Unauthenticated, false},
+	Forbidden:            {"nobody may do this here", http.StatusForbidden, codes.PermissionDenied, false},
 	NotFound:             {"no such resource", http.StatusNotFound, codes.NotFound, false},
 	UnknownFunction:      {"no such function", http.StatusNotFound, codes.NotFound, false},
 	MethodNotAllowed:     {"the resource does not take this method", http.StatusMethodNotAllowed, codes.Unimplemented, false},

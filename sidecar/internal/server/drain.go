@@ -12,6 +12,9 @@ import (
 func (s *sidecar) drain(why string) error {
 	s.state.Store("draining")
 	s.api.Drain()
+	if s.watch != nil {
+		s.watch.end()
+	}
 	if s.grpc != nil {
 		s.grpc.SetReady(false)
 	}
@@ -48,11 +51,16 @@ func (s *sidecar) drain(why string) error {
 	case <-delay.C:
 	case <-patience.Done():
 	}
-	s.service.Drain() // what still comes over connections that are open
+	if s.service != nil {
+		s.service.Drain() // what still comes over connections that are open
+	}
 	finishing, cancel := context.WithTimeout(patience, s.Config.Drain.Timeout)
 	defer cancel()
 	if s.finish(finishing) {
 		s.log.Info("ended, every call was answered")
+		return nil
+	}
+	if s.service == nil {
 		return nil
 	}
 	if now := s.service.Status(); now.InFlight+now.Queued == 0 {

@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Config    config.Loaded
 	Register  []func(*udf.Registry) // the user's functions
+	WatchOnly bool                  // checkpoints are watched, and nothing is evaluated
 	ReadyFile string                // written once ready; empty = none
 	Version   string
 	LogOutput io.Writer
@@ -59,8 +60,9 @@ type sidecar struct {
 	metrics *telemetry.Metrics
 	traces  *telemetry.Traces
 	data    *dataDir
-	rules   *rules.Rules // nil without a file
-	service *evaluate.Service
+	rules   *rules.Rules      // nil without a file
+	service *evaluate.Service // nil with WatchOnly
+	watch   *watcher          // nil if nothing is watched
 	api     *httpapi.API
 	grpc    *grpcapi.API
 	state   atomic.Value // string
@@ -100,6 +102,15 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 	s.onDown(s.data.close)
 	if crash := s.data.lastCrash(); crash != nil {
 		s.log.Error("an earlier run crashed", "message", crash.Message, "report", crash.Report, "time", crash.Time)
+	}
+	if c.Watch.On() {
+		if s.watch, err = newWatcher(ctx, c, s.metrics, s.log); err != nil {
+			return err
+		}
+		s.onDown(s.watch.close) // after the listeners, which answer from its ledger
+	}
+	if s.WatchOnly {
+		return s.listen(nil)
 	}
 	registry, err := s.functions(ctx)
 	if err != nil {
@@ -141,11 +152,17 @@ func (s *sidecar) functions(ctx context.Context) (*udf.Registry, error) {
 func (s *sidecar) listen(registry *udf.Registry) (err error) {
 	c := s.Config
 	calls := telemetry.NewCalls(s.log, s.metrics)
-	s.api, err = httpapi.New(httpapi.Options{
-		Service: s.service, Functions: registry, Status: func() any { return s.status() }, Metrics: s.metrics.Handler(),
+	options := httpapi.Options{
+		Functions: registry, Status: func() any { return s.status() }, Metrics: s.metrics.Handler(),
 		Calls: calls, Traces: s.traces, Authenticator: httpapi.Anyone{}, MaxBodyBytes: c.HTTP.MaxBodyBytes,
-	})
-	if err != nil {
+	}
+	if s.service != nil {
+		options.Service = s.service
+	}
+	if s.watch != nil {
+		options.Watch = s.watch.Watch
+	}
+	if s.api, err = httpapi.New(options); err != nil {
 		return err
 	}
 	// The admin listener is first up and last down, so that health can be seen all the way.
@@ -157,9 +174,11 @@ func (s *sidecar) listen(registry *udf.Registry) (err error) {
 	if err != nil {
 		return err
 	}
-	rpc, err := s.open("grpc", c.GRPC.Addr, c.GRPC.TLS)
-	if err != nil {
-		return err
+	var rpc *bound
+	if !s.WatchOnly {
+		if rpc, err = s.open("grpc", c.GRPC.Addr, c.GRPC.TLS); err != nil {
+			return err
+		}
 	}
 	s.bound = Bound{HTTP: web.address(), GRPC: rpc.address(), Admin: admin.address(), PID: os.Getpid()}
 	s.failed = make(chan error, 3)
@@ -218,6 +237,9 @@ func (s *sidecar) serve(ctx context.Context) error {
 		if err := writeReady(s.ReadyFile, s.bound); err != nil {
 			return err
 		}
+	}
+	if s.watch != nil {
+		s.watch.start(ctx)
 	}
 	s.log.Info("ready", "http", s.bound.HTTP, "grpc", s.bound.GRPC, "admin", s.bound.Admin, "version", s.Version, "config", s.Config.Digest())
 	for {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
+	"github.com/drey-flink/drey/sidecar/internal/watch"
 )
 
 // Status is the document of GET /v1/status.
@@ -17,6 +18,7 @@ type Status struct {
 	Listeners    Bound     `json:"listeners"`
 	evaluate.Status
 	Rules     *rules.Status `json:"rules,omitempty"`
+	Watch     *watch.Status `json:"watch,omitempty"`
 	LastCrash *Crash        `json:"last_crash,omitempty"`
 }
 
@@ -24,7 +26,14 @@ func (s *sidecar) status() Status {
 	state := s.state.Load().(string)
 	status := Status{
 		State: state, Draining: state == "draining", Version: s.Version, StartedAt: s.started, ConfigDigest: s.Config.Digest(),
-		Listeners: s.bound, Status: s.service.Status(), LastCrash: s.data.lastCrash(),
+		Listeners: s.bound, LastCrash: s.data.lastCrash(), Status: evaluate.Status{Functions: []evaluate.FunctionStatus{}},
+	}
+	if s.service != nil {
+		status.Status = s.service.Status()
+	}
+	if s.watch != nil {
+		w := s.watch.Status()
+		status.Watch = &w
 	}
 	if s.rules != nil {
 		r := s.rules.Status()

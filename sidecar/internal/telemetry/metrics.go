@@ -38,6 +38,8 @@ const (
 	nameBuild       = "drey_build_info"
 )
 
+const meterName = "drey.dev/sidecar"
+
 // buckets in seconds: a no-op takes some 50 microseconds, the default deadline is a second.
 var buckets = []float64{
 	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -60,6 +62,7 @@ type Metrics struct {
 	draining    metric.Int64Gauge
 	refused     metric.Int64Counter
 	suppressed  metric.Int64Counter
+	checkpointMetrics
 
 	mu        sync.RWMutex
 	evaluated map[evaluatedKey][]metric.RecordOption
@@ -83,7 +86,7 @@ func NewMetrics(version string) (*Metrics, error) {
 		provider: provider, handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		evaluated: map[evaluatedKey][]metric.RecordOption{},
 	}
-	if err := m.instruments(provider.Meter("drey.dev/sidecar"), version); err != nil {
+	if err := m.instruments(provider.Meter(meterName), version); err != nil {
 		return nil, err
 	}
 	return m, nil
