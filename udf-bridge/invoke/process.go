@@ -46,6 +46,7 @@ func startProcess(settings map[string]string) ([]pair, error) {
 	if gogc != nil {
 		debug.SetGCPercent(*gogc)
 	}
+	raiseHeapFloor(gogc != nil)
 	effective := []pair{
 		{"go_version", runtime.Version()},
 		{"gomaxprocs", strconv.Itoa(runtime.GOMAXPROCS(0))},

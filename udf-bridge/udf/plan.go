@@ -55,7 +55,10 @@ func planFor(t reflect.Type) (*plan, error) { return planOf(t, "", nil) }
 // inputPlan reads the type of a function's input, whose fields are its arguments; rename, if not nil, has other names
 // for them.
 func inputPlan(t reflect.Type, rename []string) (*plan, error) {
-	if t.Kind() == reflect.Struct && isRow(t) {
+	switch {
+	case t == reflect.TypeFor[struct{}](): // no argument
+		return &plan{goType: t, typ: Type{Root: RootRow}, decode: decodeRow(nil), encode: encodeRow(nil), cell: rowCell(nil)}, nil
+	case t.Kind() == reflect.Struct && isRow(t):
 		return rowPlan(t, []reflect.Type{t}, rename)
 	}
 	return planFor(t)

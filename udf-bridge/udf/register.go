@@ -104,8 +104,11 @@ func typed[In, Out any](r *Registry, name string, kind Kind, opts []Option) *Fun
 		r.Fail(name, err)
 		return nil
 	}
-	name = f.desc.Arguments[0].Name // of an argument that is no struct
-	f.inRow, f.outRow = newRowPlanner(columnsOf(f.in, name)), newRowPlanner(columnsOf(f.out, ""))
+	alone := "" // the name of an argument that is no struct
+	if len(f.desc.Arguments) > 0 {
+		alone = f.desc.Arguments[0].Name
+	}
+	f.inRow, f.outRow = newRowPlanner(columnsOf(f.in, alone)), newRowPlanner(columnsOf(f.out, ""))
 	f.desc.Result = Field{Name: "result", Type: f.out.typ, Nullable: f.out.nullable}
 	return f
 }

@@ -49,9 +49,6 @@ func class(f manifest.Function, build string) ([]byte, error) {
 		g.start(f, tableClass, build)
 		g.evalTable()
 	case manifest.KindAggregate:
-		if len(arguments) == 0 { // accumulate(GoAccumulator) is the base class's own
-			return nil, fmt.Errorf("an aggregate needs an argument: give its input a field")
-		}
 		g.start(f, aggregateClass, build)
 		g.accumulate("accumulate")
 		if f.Retract {
@@ -131,13 +128,13 @@ func (g *generator) evalTable() {
 	m.Return()
 }
 
-// accumulate: public void accumulate(GoAccumulator acc, long a0) { begin(); put(0, a0); accumulate(acc); }
+// accumulate: public void accumulate(GoAccumulator acc, long a0) { begin(); put(0, a0); accumulateRow(acc); }
 func (g *generator) accumulate(name string) {
 	m := g.class.Method(name, g.signature(accumulatorType, "V"))
 	g.put(m, 1)
 	m.This()
 	m.Argument(0)
-	m.Virtual(g.class.Name(), name, "("+accumulatorType+")V")
+	m.Virtual(g.class.Name(), name+"Row", "("+accumulatorType+")V")
 	m.Return()
 }
 

@@ -22,6 +22,8 @@ func Register(r *udf.Registry) {
 	udf.Scalar(r, "next_if_any", nextIfAny)
 	udf.Scalar(r, "join_strict", joinStrict, udf.NullOnNull())
 	udf.Scalar(r, "strict_difference", strictDifference, udf.NullOnNull())
+	udf.Scalar(r, "answer", func(context.Context, struct{}) (int64, error) { return 42, nil })
+	udf.Scalar(r, "question", func(context.Context, struct{}) (string, error) { return "what do you get", nil })
 	udf.Scalar(r, "dice", dice, udf.Deterministic(false))
 	udf.Scalar(r, "greet", greet, udf.Args("name"), udf.Open(openGreeting),
 		udf.Parameter("greeting", "hello", "what everyone is greeted with"))
@@ -41,6 +43,11 @@ func Register(r *udf.Registry) {
 	})
 	udf.Aggregate(r, "longest", udf.Aggregation[*string, *string, *string]{
 		Accumulate: accumulateLongest, Result: resultLongest,
+	})
+	udf.Aggregate(r, "rows_seen", udf.Aggregation[struct{}, int64, int64]{
+		Accumulate: func(_ context.Context, acc *int64, _ struct{}) error { *acc++; return nil },
+		Retract:    func(_ context.Context, acc *int64, _ struct{}) error { *acc--; return nil },
+		Result:     func(_ context.Context, acc int64) (int64, error) { return acc, nil },
 	})
 }
 
@@ -86,7 +93,12 @@ type die struct {
 	Sides int64
 }
 
-func dice(_ context.Context, d die) (int64, error) { return 1 + rand.Int64N(d.Sides), nil }
+func dice(_ context.Context, d die) (int64, error) {
+	if d.Sides < 1 {
+		return 0, fmt.Errorf("a die has a side at least, not %d", d.Sides)
+	}
+	return 1 + rand.Int64N(d.Sides), nil
+}
 
 type greeting struct {
 	words string

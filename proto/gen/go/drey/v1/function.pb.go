@@ -25,7 +25,7 @@ const (
 type Function struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// How Flink calls it: SCALAR (typed, once a row) or RAW (bytes in, bytes out; JSON here).
+	// How Flink calls it: SCALAR, TABLE, AGGREGATE, JSON (text in, text out) or RAW (bytes in, bytes out).
 	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Doc           string `protobuf:"bytes,3,opt,name=doc,proto3" json:"doc,omitempty"`
 	Deterministic bool   `protobuf:"varint,4,opt,name=deterministic,proto3" json:"deterministic,omitempty"`

@@ -127,13 +127,16 @@ public abstract class GoAggregateFunction extends AggregateFunction<Object, GoAc
         go.arguments.put(argument, value);
     }
 
+    // Not called accumulate and retract: a function without arguments has methods of that name and
+    // signature, by which Flink finds them.
+
     /** Adds the row that was put. */
-    protected final void accumulate(GoAccumulator accumulator) {
+    protected final void accumulateRow(GoAccumulator accumulator) {
         go.update(GoCall.ACCUMULATE, accumulator);
     }
 
     /** Takes the row that was put out again. */
-    protected final void retract(GoAccumulator accumulator) {
+    protected final void retractRow(GoAccumulator accumulator) {
         go.update(GoCall.RETRACT, accumulator);
     }
 

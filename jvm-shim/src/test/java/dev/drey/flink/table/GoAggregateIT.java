@@ -52,6 +52,20 @@ class GoAggregateIT {
                 .containsExactly("+I[null]");
     }
 
+    /** accumulate and retract have no argument but the accumulator. */
+    @Test
+    void withoutArguments() throws Exception {
+        SqlSession sql = SqlSession.streaming(jar);
+        assertThat(sql.query("SELECT k, rows_seen() FROM " + PAYMENTS + " GROUP BY k"))
+                .hasSize(2)
+                .allMatch(row -> row.startsWith("+I["));
+        String counts = "(SELECT k, COUNT(*) AS c FROM " + PAYMENTS + " GROUP BY k)";
+        assertThat(sql.plan("SELECT rows_seen() FROM " + counts)).contains("rows_seen_RETRACT");
+        assertThat(sql.query("SELECT rows_seen() FROM " + counts)).containsExactly("+I[2]");
+        assertThat(sql.query("SELECT answer(), question()"))
+                .containsExactly("+I[42, what do you get]");
+    }
+
     @Test
     void rowsAreTakenOutAgain() throws Exception {
         SqlSession sql = SqlSession.streaming(jar);

@@ -111,9 +111,10 @@ final class LibraryFiles {
             } else {
                 Path temp = library.resolveSibling(LIBRARY + "." + ownName());
                 try {
-                    write(resource, temp);
+                    // Synced, so that a power cut leaves nothing under the name that fails the
+                    // check below at the next start. The name itself may be lost.
+                    write(resource, temp, true);
                     Files.move(temp, library, StandardCopyOption.ATOMIC_MOVE);
-                    sync(library.getParent());
                 } finally {
                     Files.deleteIfExists(temp);
                 }
@@ -130,7 +131,7 @@ final class LibraryFiles {
             makeOwn(libraryDir, folder());
             Path shim = folder().resolve("libdrey_shim." + ownName() + ".so");
             try {
-                write(resource, shim);
+                write(resource, shim, false);
             } catch (IOException | RuntimeException e) {
                 Files.deleteIfExists(shim);
                 throw e;
@@ -159,7 +160,6 @@ final class LibraryFiles {
                     PosixFilePermissions.asFileAttribute(
                             PosixFilePermissions.fromString("rwx------"));
             Files.createDirectory(folder, own);
-            sync(parent);
         } catch (FileAlreadyExistsException e) {
             Map<String, Object> is =
                     Files.readAttributes(folder, "unix:uid,mode,isDirectory", NO_LINKS);
@@ -188,7 +188,7 @@ final class LibraryFiles {
         }
     }
 
-    private static void write(Resource resource, Path to) throws IOException {
+    private static void write(Resource resource, Path to, boolean durable) throws IOException {
         MessageDigest digest = sha256();
         FileAttribute<?> own =
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
@@ -205,7 +205,9 @@ final class LibraryFiles {
                 digest.update(buffer, 0, n);
                 out.write(buffer, 0, n);
             }
-            channel.force(true);
+            if (durable) {
+                channel.force(false);
+            }
         }
         String got = hex(digest.digest());
         if (!got.equals(resource.sha256)) {
@@ -247,12 +249,6 @@ final class LibraryFiles {
                             + "): find out who could write there, then remove "
                             + library.getParent()
                             + " and start again; it is unpacked anew");
-        }
-    }
-
-    private static void sync(Path folder) throws IOException {
-        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-            channel.force(true);
         }
     }
 

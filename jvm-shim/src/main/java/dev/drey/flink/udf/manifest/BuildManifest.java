@@ -9,14 +9,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /** The manifest of one build. Immutable, safe for use by several threads. */
 public final class BuildManifest {
     /** The version of manifest.json that these classes read. */
     public static final int FORMAT = 1;
-
-    private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final String build;
     private final Map<String, FunctionManifest> functions;
@@ -51,7 +48,7 @@ public final class BuildManifest {
     static BuildManifest load(ClassLoader loader, String build, URL resource)
             throws ManifestException {
         try {
-            JsonNode json = MAPPER.readTree(read(resource));
+            JsonNode json = JsonTree.read(read(resource));
             int format = json.path("format").asInt(-1);
             if (format != FORMAT) {
                 throw new ManifestException(

@@ -5,11 +5,11 @@ public abstract class GoAggregateFunction extends Recorder {
         super(build, name);
     }
 
-    protected final void accumulate(GoAccumulator accumulator) {
+    protected final void accumulateRow(GoAccumulator accumulator) {
         note("accumulate");
     }
 
-    protected final void retract(GoAccumulator accumulator) {
+    protected final void retractRow(GoAccumulator accumulator) {
         note("retract");
     }
 
