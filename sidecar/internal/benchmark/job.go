@@ -196,22 +196,30 @@ func (b *jobBench) job(ctx context.Context, round int) error {
 	if err != nil {
 		return err
 	}
+	_, err = awaitJob(ctx, b.flink, id)
+	return err
+}
+
+// awaitJob waits until a job has finished; any other end is an error.
+func awaitJob(ctx context.Context, flink *flinkrest.Client, id string) (flinkrest.Job, error) {
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
 	for {
-		job, err := b.flink.Job(ctx, id)
-		if err != nil {
-			return err
+		job, err := flink.Job(ctx, id)
+		if err != nil && !flinkrest.IsUnavailable(err) {
+			return job, err
 		}
 		if job.State.Ended() {
 			if job.State == flinkrest.Finished {
-				return nil
+				return job, nil
 			}
-			cause, _ := b.flink.RootCause(ctx, id)
-			return fmt.Errorf("the job is %s: %s", job.State, cause)
+			cause, _ := flink.RootCause(ctx, id)
+			return job, fmt.Errorf("the job is %s: %s", job.State, cause)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
+			return job, ctx.Err()
+		case <-ticker.C:
 		}
 	}
 }

@@ -36,7 +36,7 @@ func newUDFRuns(ctx context.Context, dir string, quick bool) (*udfRuns, error) {
 		return nil, err
 	}
 	say := func(what string) { fmt.Fprintln(os.Stderr, what) }
-	u := &udfRuns{jar: filepath.Join(dir, "go-udf-bridge.jar"), tmp: dir, rounds: 5, part: 1, warmup: 5, seconds: 4}
+	u := &udfRuns{jar: filepath.Join(dir, "go-udf-bridge.jar"), tmp: dir, rounds: 3, part: 1, warmup: 5, seconds: 4}
 	if quick {
 		u.rounds, u.part, u.warmup, u.seconds = 1, 100, 1, 1
 	}

@@ -22,14 +22,13 @@ import org.apache.flink.util.ParameterTool;
  * --case bigint | strings | json | row
  * --mode none | java | java-internal | go | thread | process   (the last two are Python's)
  * --size N                 bytes of the strings or of the JSON
- * --rows N                 first a whole job of so many rows, in the JVM as it is after its start; 0 not
- * --warmup S --seconds S   then a job for the steady state, from its first row on
+ * --warmup S --seconds S   of the steady state, from the job's first row on
  * --check N                then compares N rows with what the Go function makes of them
  * --python EXE             for Python, whose path (PYTHONPATH) must have the module functions
  * </pre>
  *
  * <pre>
- * {"case":"bigint","mode":"go","job_rows_per_s":2012345.6,"rows_per_s":6824691.2,"cpu_us_per_row":0.163}
+ * {"case":"bigint","mode":"go","rows_per_s":6824691.2,"cpu_us_per_row":0.163}
  * </pre>
  */
 public final class UdfBench {
@@ -41,16 +40,9 @@ public final class UdfBench {
     public static void main(String[] args) throws Exception {
         ParameterTool arguments = ParameterTool.fromArgs(args);
         Configuration config = configuration(arguments);
-        double jobRate = 0;
-        long rows = arguments.getLong("rows", 0);
-        if (rows > 0) {
-            JobClient whole =
-                    start(arguments, config, ", 'number-of-rows'='" + rows + "'", Meter.none());
-            jobRate = rows * 1e3 / whole.getJobExecutionResult().get().getNetRuntime();
-        }
         Meter meter =
                 new Meter(arguments.getDouble("warmup", 5), arguments.getDouble("seconds", 5));
-        JobClient job = start(arguments, config, "", meter);
+        JobClient job = start(arguments, config, meter);
         job.getJobExecutionResult()
                 .whenComplete(
                         (result, failure) ->
@@ -62,10 +54,9 @@ public final class UdfBench {
         Meter.Reading reading = Meter.reading().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
         System.out.printf(
                 Locale.ROOT,
-                "{\"case\":\"%s\",\"mode\":\"%s\",\"job_rows_per_s\":%.1f,\"rows_per_s\":%.1f,\"cpu_us_per_row\":%.4f}%n",
+                "{\"case\":\"%s\",\"mode\":\"%s\",\"rows_per_s\":%.1f,\"cpu_us_per_row\":%.4f}%n",
                 arguments.get("case"),
                 arguments.get("mode"),
-                jobRate,
                 reading.rows / reading.seconds,
                 reading.cpuSeconds * 1e6 / reading.rows);
         job.cancel().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
@@ -76,17 +67,16 @@ public final class UdfBench {
         System.exit(0); // Python's server would keep the JVM alive
     }
 
-    private static JobClient start(
-            ParameterTool arguments, Configuration config, String source, Meter sink)
+    private static JobClient start(ParameterTool arguments, Configuration config, Meter sink)
             throws Exception {
         UdfCase what = UdfCase.of(arguments.getRequired("case"));
         String mode = arguments.getRequired("mode");
         int size = arguments.getInt("size", 100);
         StreamExecutionEnvironment env =
                 StreamExecutionEnvironment.createLocalEnvironment(1, config);
-        StreamTableEnvironment tables = tables(env, source);
+        StreamTableEnvironment tables = tables(env, 0);
         if (!mode.equals("none")) {
-            tables.executeSql("CREATE TEMPORARY FUNCTION f AS " + function(what, mode));
+            tables.executeSql("CREATE TEMPORARY FUNCTION f AS " + what.function(mode));
         }
         Table table =
                 tables.sqlQuery(mode.equals("none") ? what.queryWithout(size) : what.query(size));
@@ -106,12 +96,9 @@ public final class UdfBench {
         Configuration batch = new Configuration(config);
         batch.setString("execution.runtime-mode", "batch");
         StreamTableEnvironment tables =
-                tables(
-                        StreamExecutionEnvironment.createLocalEnvironment(1, batch),
-                        ", 'number-of-rows'='" + rows + "'");
-        tables.executeSql(
-                "CREATE TEMPORARY FUNCTION f AS " + function(what, arguments.get("mode")));
-        tables.executeSql("CREATE TEMPORARY FUNCTION g AS " + function(what, "go"));
+                tables(StreamExecutionEnvironment.createLocalEnvironment(1, batch), rows);
+        tables.executeSql("CREATE TEMPORARY FUNCTION f AS " + what.function(arguments.get("mode")));
+        tables.executeSql("CREATE TEMPORARY FUNCTION g AS " + what.function("go"));
         try (CloseableIterator<Row> counts =
                 tables.executeSql(what.differences(arguments.getInt("size", 100))).collect()) {
             long differences = counts.next().<Long>getFieldAs(0);
@@ -122,40 +109,10 @@ public final class UdfBench {
         }
     }
 
-    private static StreamTableEnvironment tables(StreamExecutionEnvironment env, String source) {
+    private static StreamTableEnvironment tables(StreamExecutionEnvironment env, long rows) {
         StreamTableEnvironment tables = StreamTableEnvironment.create(env);
-        tables.executeSql(
-                "CREATE TEMPORARY TABLE numbers (x BIGINT NOT NULL) WITH ('connector'='datagen',"
-                        + " 'rows-per-second'='1000000000', 'fields.x.min'='0',"
-                        + " 'fields.x.max'='999999'"
-                        + source
-                        + ")");
+        tables.executeSql(UdfCase.numbers(rows));
         return tables;
-    }
-
-    private static String function(UdfCase what, String mode) {
-        switch (mode) {
-            case "java":
-                return "'" + what.java.getName() + "'";
-            case "java-internal":
-                return "'" + JavaFunctions.DecideInternal.class.getName() + "'";
-            case "go":
-                return "'dev.drey.udf." + className(what.function) + "'";
-            case "thread":
-            case "process":
-                return "'functions." + what.function + "' LANGUAGE PYTHON";
-            default:
-                throw new IllegalArgumentException("--mode " + mode);
-        }
-    }
-
-    /** As the builder names the class of a function: PlusOne of plus_one. */
-    private static String className(String function) {
-        StringBuilder name = new StringBuilder();
-        for (String word : function.split("_")) {
-            name.append(Character.toUpperCase(word.charAt(0))).append(word.substring(1));
-        }
-        return name.toString();
     }
 
     private static Configuration configuration(ParameterTool arguments) {

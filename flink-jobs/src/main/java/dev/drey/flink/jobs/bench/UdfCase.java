@@ -13,9 +13,9 @@ enum UdfCase {
     ROW("decide", JavaFunctions.Decide.class);
 
     /** Of the Go function and of the Python function. */
-    final String function;
+    private final String function;
 
-    final Class<?> java;
+    private final Class<?> java;
 
     UdfCase(String function, Class<?> java) {
         this.function = function;
@@ -24,6 +24,44 @@ enum UdfCase {
 
     static UdfCase of(String name) {
         return valueOf(name.toUpperCase(Locale.ROOT));
+    }
+
+    /**
+     * The table {@code numbers (x BIGINT NOT NULL)}.
+     *
+     * @param rows how many; 0 without end
+     */
+    static String numbers(long rows) {
+        return "CREATE TEMPORARY TABLE numbers (x BIGINT NOT NULL) WITH ('connector'='datagen',"
+                + " 'rows-per-second'='1000000000', 'fields.x.min'='0', 'fields.x.max'='999999'"
+                + (rows > 0 ? ", 'number-of-rows'='" + rows + "'" : "")
+                + ")";
+    }
+
+    /** What follows {@code CREATE FUNCTION f AS}. */
+    String function(String mode) {
+        switch (mode) {
+            case "java":
+                return "'" + java.getName() + "'";
+            case "java-internal":
+                return "'" + JavaFunctions.DecideInternal.class.getName() + "'";
+            case "go":
+                return "'dev.drey.udf." + className(function) + "'";
+            case "thread":
+            case "process":
+                return "'functions." + function + "' LANGUAGE PYTHON";
+            default:
+                throw new IllegalArgumentException("--mode " + mode);
+        }
+    }
+
+    /** As the builder names the class of a function: PlusOne of plus_one. */
+    private static String className(String function) {
+        StringBuilder name = new StringBuilder();
+        for (String word : function.split("_")) {
+            name.append(Character.toUpperCase(word.charAt(0))).append(word.substring(1));
+        }
+        return name.toString();
     }
 
     /** A query that calls {@code f} once for each row of {@code numbers (x BIGINT NOT NULL)}. */
