@@ -203,7 +203,10 @@ func (p *program) verify(ctx context.Context, c *contents.Checkpoint, output str
 		for _, problem := range v.Problems {
 			fmt.Fprintf(w, "%s: %s\n", problem.URL, problem.Reason)
 		}
-		if v.Restorable {
+		switch {
+		case v.Restorable && v.Files == 0:
+			fmt.Fprintf(w, "checkpoint %d: all of its state is in _metadata\n", v.ID)
+		case v.Restorable:
 			fmt.Fprintf(w, "checkpoint %d: %d files, all there\n", v.ID, v.Files)
 		}
 	})

@@ -112,8 +112,10 @@ func (s *sources) fromSidecar(ctx context.Context, limit int) ([]listedCheckpoin
 			line.Triggered = time.UnixMilli(r.Triggered)
 		}
 		switch {
-		case looked:
+		case r.State == checkpoint.Copied:
 			line.Operators, line.Restored = r.Operators, yesNo(r.Restorable())
+		case looked: // it was restorable then; whether Flink still has it nobody has looked
+			line.Operators = r.Operators
 		case r.State == checkpoint.Gone:
 			line.Restored = no
 		}
@@ -160,7 +162,9 @@ func (s *sources) fromFlink(ctx context.Context, limit int, verify bool) (_ []li
 			Operators: -1, Path: c.ExternalPath, Copied: unknown, Verified: no, Restored: unknown, Problem: c.FailureMessage,
 		}
 		switch {
-		case c.ExternalPath == "" || c.Discarded:
+		case c.Discarded:
+			line.Restored, line.Problem = no, "Flink has deleted it"
+		case c.ExternalPath == "":
 			line.Restored = no
 		case verify:
 			line.look(ctx, files)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,8 @@ import (
 )
 
 func (p *program) checkpointsWatch() *cobra.Command {
-	var from, job, after, output string
+	var s sources
+	var after, output string
 	cmd := &cobra.Command{
 		Use: "watch", Short: "Print what happens to checkpoints, as it happens", Args: cobra.NoArgs,
 		Long: `Prints the events of a sidecar that watches (drey serve with watch.flink, or drey watch) until Ctrl-C: checkpoints that
@@ -31,16 +33,17 @@ connection is lost it comes back and goes on where it was. With -o json an event
   drey checkpoints watch --server http://127.0.0.1:8080 --after 0        from the oldest event that is kept
   drey checkpoints watch -o json | jq 'select(.kind == "checkpoint.failed")'`,
 	}
-	cmd.Flags().StringVar(&from, "server", "", "the sidecar (http://host:port or unix:/path; or the variable DREY_SERVER; default 127.0.0.1:8080)")
-	cmd.Flags().StringVar(&job, "job", "", "only events of this job (its id)")
+	cmd.Flags().StringVar(&s.server, "server", "", "the sidecar (http://host:port or unix:/path; or the variable DREY_SERVER; default 127.0.0.1:8080)")
+	cmd.Flags().BoolVar(&s.dev, "dev", false, "the sidecar of the cluster that the demo started")
+	cmd.Flags().StringVar(&s.job, "job", "", "only events of this job (its id)")
 	cmd.Flags().StringVar(&after, "after", "", "begin after the event of this `number`; without it only what is to come is printed")
 	outputFlag(cmd, &output)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if output != "table" && output != "json" {
 			return usageError{fmt.Errorf("--output %q, must be table or json", output)}
 		}
-		if job != "" {
-			if _, err := checkpoint.NormalizeJob(job); err != nil {
+		if s.job != "" {
+			if _, err := checkpoint.NormalizeJob(s.job); err != nil {
 				return usageError{fmt.Errorf("--job: %w", err)}
 			}
 		}
@@ -49,17 +52,16 @@ connection is lost it comes back and goes on where it was. With -o json an event
 				return usageError{fmt.Errorf("--after %q, must be the number of an event", after)}
 			}
 		}
-		server := p.server(from)
-		if server == "" {
-			server = "127.0.0.1:8080"
+		if err := s.complete(p); err != nil {
+			return err
 		}
-		c, err := newClient(server)
+		c, err := newClient(cmp.Or(s.server, "127.0.0.1:8080"))
 		if err != nil {
 			return err
 		}
 		ctx, stop := untilSignal(cmd.Context())
 		defer stop()
-		r := &eventReader{client: c, job: job, last: after, wait: firstWait, print: p.eventPrinter(output), warn: func(format string, a ...any) {
+		r := &eventReader{client: c, job: s.job, last: after, wait: firstWait, print: p.eventPrinter(output), warn: func(format string, a ...any) {
 			fmt.Fprintf(p.stderr, "drey: "+format+"\n", a...)
 		}}
 		err = r.run(ctx)

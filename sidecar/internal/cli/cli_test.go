@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			captures, err := filepath.Abs("../../metadata/testdata")
+			if err != nil {
+				return err
+			}
+			env.Setenv("METADATA", captures)
 			for i, pair := range env.Vars { // what the developer has set must not matter
 				if strings.HasPrefix(pair, "DREY_") {
 					env.Vars[i] = "UNSET=" + pair
