@@ -93,4 +93,4 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-var errElement = errors.New("the key has an element that is empty, . or ..")
+var errElement = errors.New("the key has an element that is empty or of dots alone")
