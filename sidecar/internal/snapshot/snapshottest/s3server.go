@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -73,9 +74,16 @@ type S3 struct {
 
 	t       testing.TB
 	address string
-	stdin   io.Closer
-	cmd     *exec.Cmd
-	ended   chan struct{}
+
+	mu      sync.Mutex // a script may stop it while the test goes on
+	running *server    // nil: stopped
+}
+
+// server is its process.
+type server struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	ended chan struct{}
 }
 
 // StartS3 starts a server that ends with the test.
@@ -124,7 +132,9 @@ func (s *S3) start() bool {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd, s.stdin, s.ended = cmd, stdin, ended
+	s.mu.Lock()
+	s.running = &server{cmd: cmd, stdin: stdin, ended: ended}
+	s.mu.Unlock()
 	go func() {
 		cmd.Wait() //nolint:errcheck // it is killed
 		close(ended)
@@ -145,15 +155,17 @@ func (s *S3) start() bool {
 
 // Stop kills the server.
 func (s *S3) Stop() {
-	if s.cmd == nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil {
 		return
 	}
-	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.running.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Error(err)
 	}
-	<-s.ended
-	s.stdin.Close() //nolint:errcheck // the pipe's other end is gone
-	s.cmd = nil
+	<-s.running.ended
+	s.running.stdin.Close() //nolint:errcheck // the pipe's other end is gone
+	s.running = nil
 }
 
 // Config leads to the server, and tries again quickly.
