@@ -113,7 +113,7 @@ func remote(t *testing.T, script Script, sizes ...int) (*S3, *Proxy, []Item, map
 	}
 	proxy := StartProxy(t, server, script)
 	config := proxy.Config()
-	config.StallTimeout, config.Attempts = 200*time.Millisecond, 3
+	config.StallTimeout, config.Attempts = time.Second, 3
 	items, err := itemsOf(t.Context(), Bucket(t, server.Config(), "bucket"))
 	must(t, err)
 	behind := Bucket(t, config, "bucket")

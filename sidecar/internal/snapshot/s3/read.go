@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -148,8 +149,21 @@ type answer struct {
 	length int64
 }
 
-// get sends one GET and compares what is promised with what was asked for.
+// get asks for a part, and again if an answer promises less: the SDK tries other failures again, and knows nothing of this one.
 func (s *Store) get(ctx context.Context, key string, part snapshot.Part) (answer, error) {
+	for tries := 1; ; tries++ {
+		a, err := s.getOnce(ctx, key, part)
+		if !errors.Is(err, errPromise) || tries >= s.config.Attempts || !pause(ctx, rand.N(min(s.config.MaxBackoff, firstPause<<min(tries-1, 10))+1)) {
+			return a, err
+		}
+	}
+}
+
+// errPromise: an answer is not of all that was asked for.
+var errPromise = meant{meaning{kind: snapshot.ErrUnavailable, retryable: true, hint: hintReach}, errors.New("the server answers with less than was asked for")}
+
+// getOnce sends one GET and compares what is promised with what was asked for.
+func (s *Store) getOnce(ctx context.Context, key string, part snapshot.Part) (answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	out, err := s.api.GetObject(ctx, getInput(s.bucket, key, part),
 		// Not by ChecksumMode, upon which the SDK would compare too.
@@ -203,7 +217,7 @@ func (a *answer) compare(out *s3.GetObjectOutput, part snapshot.Part) error {
 		return short(err)
 	}
 	if promised < a.length {
-		return fmt.Errorf("the server promised %d bytes of %d: %w", promised, a.length, io.ErrUnexpectedEOF)
+		return fmt.Errorf("%w: %d bytes of %d", errPromise, promised, a.length)
 	}
 	if part.ETag != "" && part.ETag != a.object.ETag {
 		return errReplaced
