@@ -44,7 +44,7 @@ func TestRecovers(t *testing.T) {
 		"stall at once":       Stall(0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, p, data := faulty(t, server, First(2, http.MethodGet, fault), func(c *s3.Config) { c.StallTimeout = time.Second })
+			s, p, data := faulty(t, server, First(2, http.MethodGet, fault), func(c *s3.Config) { c.StallTimeout = 400 * time.Millisecond })
 			for _, part := range []snapshot.Part{snapshot.Whole(), {Offset: 100, Length: 900_000}} {
 				got, err := Read(t.Context(), s, "k", part)
 				if err != nil {
