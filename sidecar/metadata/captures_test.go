@@ -13,7 +13,7 @@ import (
 // captures are _metadata files of real jobs: Flink 2.3.0, but for v4, which is of Flink 1.20.1. Beside each lies golden.json: the
 // description made by an independent reader of the format, what Flink's REST interface said of the checkpoint, and what the
 // job itself wrote into a log of its own about the state it stored.
-var captures = []string{"inline", "files", "compressed", "merged", "rocksdb", "savepoint", "suspended", "v4"}
+var captures = []string{"inline", "files", "compressed", "merged", "inflight", "rocksdb", "changelog", "savepoint", "suspended", "v4"}
 
 // written are files that testdata/flink/Handles.java made, with handles that the captures lack.
 var written = []string{"flink/v3", "flink/v4", "flink/v5", "flink/v6"}

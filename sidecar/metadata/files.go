@@ -27,6 +27,9 @@ type Reference struct {
 	// Operator is an index into Metadata.Operators, Subtask into its Subtasks; Subtask is -1 for the coordinator.
 	Operator, Subtask int
 	Handle            StreamHandle
+	// Rough: Size is not that of the file. Files of a changelog begin with a byte that says whether they are compressed, and Flink
+	// counts the bytes after it, before compression (org.apache.flink.changelog.fs.OutputStreamWithPos).
+	Rough bool
 }
 
 // Range is Size bytes from Offset on.
@@ -49,6 +52,8 @@ type File struct {
 	Ranges []Range
 	// Whole: the file must be exactly as long as its range; else it may be longer.
 	Whole bool
+	// Rough: all of the file is needed, and the range does not tell how long it is. See Reference.
+	Rough bool
 }
 
 // Offset is where the first byte lies that is needed.
@@ -73,12 +78,37 @@ func (m *Metadata) References() iter.Seq[Reference] {
 				return
 			}
 			for s := range operator.Subtasks {
-				if !operator.Subtasks[s].eachStream(func(stream StreamHandle) bool { return yield(reference(stream, o, s)) }) {
+				state := operator.Subtasks[s].SubtaskState
+				rough := changelogStreams(nil, state.ManagedKeyed, state.RawKeyed)
+				if !state.eachStream(func(stream StreamHandle) bool {
+					r := reference(stream, o, s)
+					r.Rough = rough[stream]
+					return yield(r)
+				}) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// changelogStreams adds the streams that changelogs refer to.
+func changelogStreams(found map[StreamHandle]bool, handles ...KeyedHandle) map[StreamHandle]bool {
+	for _, handle := range handles {
+		switch handle := handle.(type) {
+		case *ChangelogHandle:
+			found = changelogStreams(found, append(slices.Clip(handle.Materialized), handle.Changes...)...)
+		case *ChangelogStreamHandle:
+			handle.eachStream(func(stream StreamHandle) bool {
+				if found == nil {
+					found = map[StreamHandle]bool{}
+				}
+				found[stream] = true
+				return true
+			})
+		}
+	}
+	return found
 }
 
 func reference(stream StreamHandle, operator, subtask int) Reference {
@@ -151,6 +181,7 @@ func (m *Metadata) FilesOf(dir Location, wanted func(*Operator) bool) ([]File, e
 }
 
 func (f *File) need(r Reference) {
+	f.Rough = f.Rough || r.Rough
 	if r.Kind != Segment {
 		f.Whole = true
 		f.Kind = r.Kind

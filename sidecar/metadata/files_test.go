@@ -103,10 +103,10 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []File{
-		{"file:/x", Location{"file", "", "/x"}, Absolute, []Range{{0, 3}}, true},
-		{"s3://bucket/ck/chk-1/a", Location{"s3", "bucket", "/ck/chk-1/a"}, Absolute, []Range{{0, -1}}, true},
-		{"b", Location{"s3", "bucket", "/ck/chk-1/b"}, Absolute, []Range{{0, 10}}, true},
-		{"s3p://bucket/merged", Location{"s3p", "bucket", "/merged"}, Segment, []Range{{10, 20}, {50, 10}}, false},
+		{"file:/x", Location{"file", "", "/x"}, Absolute, []Range{{0, 3}}, true, false},
+		{"s3://bucket/ck/chk-1/a", Location{"s3", "bucket", "/ck/chk-1/a"}, Absolute, []Range{{0, -1}}, true, false},
+		{"b", Location{"s3", "bucket", "/ck/chk-1/b"}, Absolute, []Range{{0, 10}}, true, false},
+		{"s3p://bucket/merged", Location{"s3p", "bucket", "/merged"}, Segment, []Range{{10, 20}, {50, 10}}, false, false},
 	}
 	if diff := cmp.Diff(want, files); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -238,5 +238,25 @@ func TestDescribeEverything(t *testing.T) {
 	}
 	if references != streams+1 { // and the coordinator
 		t.Errorf("%d references, %d streams of subtasks", references, streams)
+	}
+}
+
+// TestRough: the size of a changelog's files is not told by their handles, that of all other files is.
+func TestRough(t *testing.T) {
+	files, err := parse(t, read(t, "changelog")).Files(directory(t, readGolden(t, "changelog")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := 0
+	for _, file := range files {
+		if strings.Contains(file.Location.Path, "/dstl/") {
+			changes++
+		}
+		if want := strings.Contains(file.Location.Path, "/dstl/"); file.Rough != want || !file.Whole {
+			t.Errorf("%s: rough %v, whole %v; want %v, true", file.Location, file.Rough, file.Whole, want)
+		}
+	}
+	if changes != 4 {
+		t.Errorf("%d files of changes, want 4", changes)
 	}
 }

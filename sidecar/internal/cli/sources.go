@@ -57,6 +57,7 @@ profile, or the machine's role.`
 // complete takes in the environment and --dev.
 func (s *sources) complete(p *program) error {
 	s.server = p.server(s.server)
+	s.store.S3.Attempts = 3 // somebody waits for the answer
 	if !s.dev {
 		return nil
 	}
@@ -193,27 +194,28 @@ func (s *sources) pathFromFlink(ctx context.Context, name string, id int64) (str
 	if err != nil {
 		return "", err
 	}
+	all, err := flink.Checkpoints(ctx, job.ID)
+	if err != nil {
+		return "", err
+	}
 	if name == latest {
-		all, err := flink.Checkpoints(ctx, job.ID)
-		if err != nil {
-			return "", err
-		}
 		if all.Latest.Completed == nil {
 			return "", fmt.Errorf("job %s has completed no checkpoint yet", job.ID)
 		}
 		return all.Latest.Completed.ExternalPath, nil
 	}
-	details, err := flink.Checkpoint(ctx, job.ID, id)
-	if flinkrest.IsNotFound(err) {
-		return "", fmt.Errorf("flink does not know checkpoint %d of job %s: it remembers the last 10 (web.checkpoints.history); give its path", id, job.ID)
+	// Not asked for by its id: Flink answers with another job's checkpoint of the same number when it does not show this one (its
+	// CheckpointStatsCache is one for all jobs, by number).
+	for _, c := range remembered(all) {
+		switch {
+		case c.ID != id:
+		case c.ExternalPath == "":
+			return "", fmt.Errorf("checkpoint %d is %s and has no path", id, c.Status)
+		default:
+			return c.ExternalPath, nil
+		}
 	}
-	if err != nil {
-		return "", err
-	}
-	if details.ExternalPath == "" {
-		return "", fmt.Errorf("checkpoint %d is %s and has no path", id, details.Status)
-	}
-	return details.ExternalPath, nil
+	return "", fmt.Errorf("flink does not know checkpoint %d of job %s: it remembers the last 10 (web.checkpoints.history); give its path", id, job.ID)
 }
 
 func (s *sources) pathFromSidecar(ctx context.Context, name string, id int64) (string, error) {

@@ -27,7 +27,9 @@ func (c *Client) CheckpointConfig(ctx context.Context, job string) (CheckpointCo
 }
 
 // Checkpoint returns the details of one checkpoint. Flink forgets them after web.checkpoints.history (10) newer ones:
-// then IsNotFound(err) is true, which does not mean that the checkpoint itself is gone.
+// then IsNotFound(err) is true, which does not mean that the checkpoint itself is gone. Flink 2.3 keeps them by number alone
+// (CheckpointStatsCache): with several jobs it may answer with another job's checkpoint of that number. Compare what it says
+// with Checkpoints.
 func (c *Client) Checkpoint(ctx context.Context, job string, id int64) (CheckpointDetails, error) {
 	var d CheckpointDetails
 	return d, c.get(ctx, "/jobs/"+url.PathEscape(job)+"/checkpoints/details/"+strconv.FormatInt(id, 10), &d)

@@ -45,9 +45,11 @@ func (c *Checkpoint) Items(ctx context.Context, operators []string) ([]pull.Item
 		if err != nil {
 			return nil, err
 		}
-		if files[i].Whole {
+		switch {
+		case files[i].Rough: // the whole object, whatever its size
+		case files[i].Whole:
 			item.Size = files[i].Size()
-		} else {
+		default:
 			for _, r := range files[i].Ranges {
 				if r.Size > 0 {
 					item.Ranges = append(item.Ranges, pull.Range{Offset: r.Offset, Size: r.Size})
@@ -145,12 +147,16 @@ func CopiedBuckets(folder string) map[string]string {
 	if _, err := os.Stat(path.Join(folder, manifestName)); err != nil {
 		return nil
 	}
+	buckets := map[string]string{}
+	local := path.Join(folder, elsewhere, "file")
+	if info, err := os.Stat(local); err == nil && info.IsDir() {
+		buckets[""] = local
+	}
 	base := path.Join(folder, elsewhere, "s3")
 	entries, err := os.ReadDir(base)
 	if err != nil {
-		return nil
+		return buckets
 	}
-	buckets := map[string]string{}
 	for _, entry := range entries {
 		buckets[entry.Name()] = path.Join(base, entry.Name())
 	}

@@ -76,7 +76,7 @@ func (c *Checkpoint) look(ctx context.Context, f *metadata.File) (*Problem, erro
 	}
 	need := f.Size()
 	switch {
-	case need < 0:
+	case need < 0, f.Rough:
 	case object.Size < f.Offset()+need:
 		return &Problem{URL: o.URL, Reason: fmt.Sprintf("it has %d bytes, and %d are needed", object.Size, f.Offset()+need)}, nil
 	case f.Whole && object.Size > need:

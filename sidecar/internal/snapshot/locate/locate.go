@@ -117,7 +117,8 @@ func parseMap(entries []string) (map[string]string, error) {
 	return mapped, nil
 }
 
-// WithMap returns a locator that reads buckets from local folders besides: bucket -> folder.
+// WithMap returns a locator that reads buckets from local folders besides: bucket -> folder. "" stands for the local files that
+// are not allowed otherwise, by their absolute path.
 func (l *Locator) WithMap(folders map[string]string) *Locator {
 	more := *l
 	more.mapped = map[string]string{}
@@ -190,6 +191,11 @@ func (l *Locator) inBucket(ctx context.Context, at metadata.Location, o Object) 
 
 func (l *Locator) inFolder(at metadata.Location, o Object) (Object, error) {
 	root, ok := l.allowed(at)
+	if folder, copied := l.mapped[""]; !ok && copied {
+		store, err := l.stores.folder(folder)
+		o.Source, o.Key = store, strings.TrimPrefix(at.Path, "/")
+		return o, err
+	}
 	if !ok {
 		return o, refuse(at, l.why())
 	}
