@@ -40,7 +40,7 @@ func (w *Watcher) poll(ctx context.Context) error {
 		begin := time.Now()
 		jobs, err := w.list(ctx)
 		if err == nil {
-			pause := w.config.Interval / time.Duration(max(1, len(jobs)))
+			pause := w.config.Interval * 9 / 10 / time.Duration(max(1, len(jobs)))
 			for i, job := range jobs {
 				if !sleepUntil(ctx, begin.Add(time.Duration(i)*pause)) {
 					return nil
@@ -56,8 +56,8 @@ func (w *Watcher) poll(ctx context.Context) error {
 				return err
 			}
 		}
-		// A little apart from other watchers of the same cluster.
-		next := begin.Add(w.config.Interval + rand.N(w.config.Interval/10+1))
+		// A little apart from other watchers of the same cluster, and never later than the interval promises.
+		next := begin.Add(w.config.Interval - rand.N(w.config.Interval/10+1))
 		if !sleepUntil(ctx, next) {
 			return nil
 		}

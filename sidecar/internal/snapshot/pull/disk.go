@@ -53,7 +53,7 @@ func (p *pull) slot(ctx context.Context) ([]byte, error) {
 	select {
 	case buffer := <-p.slots:
 		if buffer == nil {
-			buffer = make([]byte, p.options.block)
+			buffer = make([]byte, p.buffer)
 		}
 		return buffer, nil
 	case <-ctx.Done():

@@ -108,6 +108,7 @@ type pull struct {
 	options Options
 	root    *os.Root // of folder.part
 	slots   chan []byte
+	buffer  int64 // bytes of each
 
 	mu         sync.Mutex
 	downloaded int64
@@ -181,7 +182,7 @@ func (p *pull) fill(ctx context.Context, part string) (_ Manifest, err error) {
 // fetchAll fetches the files, several side by side. There may be twice as many as requests, so that those that are being synced
 // hold no other up.
 func (p *pull) fetchAll(ctx context.Context) ([]File, error) {
-	p.slots = make(chan []byte, p.options.Parallel)
+	p.slots, p.buffer = make(chan []byte, p.options.Parallel), bufferSize(p.items, p.options.block)
 	for range p.options.Parallel {
 		p.slots <- nil
 	}
@@ -208,6 +209,20 @@ func (p *pull) fetchAll(ctx context.Context) ([]File, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(files, func(f File) bool { return f.Name == "" }), nil
+}
+
+// bufferSize is no more than the items need: most checkpoints are a few small files.
+func bufferSize(items []Item, block int64) int64 {
+	need := int64(1)
+	for i := range items {
+		if items[i].Size < 0 && len(items[i].Ranges) == 0 {
+			return block // nobody knows
+		}
+		for _, r := range items[i].ranges(items[i].Size) {
+			need = max(need, r.Size)
+		}
+	}
+	return min(need, block)
 }
 
 func (p *pull) missingError() error {
