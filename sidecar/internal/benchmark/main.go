@@ -19,16 +19,24 @@ var benchmarks = map[string]struct {
 	what string
 	run  func(context.Context, *Report) error
 }{
-	"sidecar": {"POST /evaluate against a bare net/http handler: throughput, latency, memory, overload", benchSidecar},
-	"udf":     {"Go in the TaskManager against Java and PyFlink, called from SQL", benchUDF},
-	"job":     {"a Flink job through the sidecar against the same Java client outside Flink", benchJob},
+	"sidecar":    {"POST /evaluate against a bare net/http handler: throughput, latency, memory, overload", benchSidecar},
+	"udf":        {"Go in the TaskManager against Java and PyFlink, called from SQL", benchUDF},
+	"job":        {"a Flink job through the sidecar against the same Java client outside Flink", benchJob},
+	"checkpoint": {"checkpoints: _metadata against Flink's reader, pulls against GetObject, the watcher's processor time and delay", benchCheckpoint},
 }
 
 func main() {
-	if err := run(); err != nil {
+	if err := command(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func command() error {
+	if len(os.Args) == 2 && os.Args[1] == childCommand {
+		return runChild(os.Stdin, os.Stdout)
+	}
+	return run()
 }
 
 func run() error {
@@ -38,7 +46,7 @@ func run() error {
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: scripts/bench NAME [--report FILE] [--quick]")
 		for _, name := range names() {
-			fmt.Fprintf(flags.Output(), "  %-8s  %s\n", name, benchmarks[name].what)
+			fmt.Fprintf(flags.Output(), "  %-10s  %s\n", name, benchmarks[name].what)
 		}
 	}
 	if len(os.Args) < 2 || strings.HasPrefix(os.Args[1], "-") {

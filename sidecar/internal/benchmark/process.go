@@ -77,21 +77,29 @@ func startSidecar(ctx context.Context, dir, binary string, args ...string) (*pro
 	if err != nil {
 		return nil, err
 	}
+	if err := p.awaitReady(ctx, ready); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("%w; the log of the sidecar is in %s", err, dir)
+	}
+	return p, nil
+}
+
+// awaitReady waits for the ready file of drey, and takes the addresses from it.
+func (p *process) awaitReady(ctx context.Context, ready string) error {
 	for {
 		if text, err := os.ReadFile(ready); err == nil {
 			var bound struct{ HTTP, Admin string }
 			if err := json.Unmarshal(text, &bound); err != nil {
-				return nil, fmt.Errorf("ready file: %w", err)
+				return fmt.Errorf("ready file: %w", err)
 			}
 			p.addr, p.admin = bound.HTTP, bound.Admin
-			return p, nil
+			return nil
 		}
 		select {
 		case <-p.ended:
-			return nil, fmt.Errorf("the sidecar ended at once, its log is in %s", dir)
+			return fmt.Errorf("drey ended at once: %s", p.cmd.ProcessState)
 		case <-ctx.Done():
-			p.stop()
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
