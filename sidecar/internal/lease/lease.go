@@ -1,23 +1,27 @@
 // Package lease lets one of many sidecars do a piece of work: a small object in a snapshot store says whose turn it is.
 //
 // Clocks of different machines are never compared. The holder replaces the object every third of the TTL. Whoever waits
-// watches the object's version by its own clock, and takes over when it has not changed for a whole TTL. The holder stops
-// its work before that: at nine tenths of the TTL after it sent the last replacement that succeeded, by its own clock. The tenth
-// between is for clocks that run at another speed. A write whose answer was lost is read back.
+// watches the object's version by its own clock, and takes over when it has not changed for a whole TTL since the answer
+// in which it was first seen. The holder stops its work before that: at nine tenths of the TTL after it sent the last
+// replacement that succeeded, by its own clock. The tenth between is for clocks that run at another speed. What the wall clock
+// says, and whether it is set back, is no matter.
 //
-// A process can be stopped for longer than that between two instructions, and go on as if nothing had happened. So each
-// holder has a fencing number, higher than that of the one before; what it writes elsewhere should carry it.
+// A write whose answer was lost is read back. One that is still on its way when its sender gives it up can do no harm: it
+// names the version that it replaces.
+//
+// A process can be stopped for longer than that between two instructions, and go on as if nothing had happened; so can a
+// machine that sleeps, whose clock stops too. So each holder has a fencing number, higher than that of the one before; what
+// it writes elsewhere should carry it.
 package lease
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -33,8 +37,8 @@ type Store interface {
 
 // Config says who asks, and for how long a holder is respected that is not heard of.
 type Config struct {
-	Owner string // for people
-	TTL   time.Duration
+	Owner string        // for people
+	TTL   time.Duration // up to a day; a few seconds at least, so that a slow answer loses nothing
 }
 
 // ErrLost is why the context of the work ended: the lease could not be renewed in time, or somebody else has it.
@@ -49,6 +53,8 @@ type Lease struct {
 
 	mu     sync.Mutex
 	status Status
+	// highest is the highest fencing number seen: it goes on from there if somebody deletes the object.
+	highest uint64
 }
 
 // Status is what a contender knows.
@@ -71,41 +77,25 @@ func (l *Lease) Status() Status {
 	return l.status
 }
 
-func (l *Lease) note(change func(s *Status)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	change(&l.status)
-}
-
-// document is the object. Another nonce makes each write another version, also to stores whose ETag is a hash.
-type document struct {
-	Version  int    `json:"version"`
-	Owner    string `json:"owner"`
-	Fence    uint64 `json:"fence"`
-	TTL      int64  `json:"ttl_ms"`
-	Holder   string `json:"holder"` // another one each time that it is taken
-	Nonce    string `json:"nonce"`
-	Released bool   `json:"released,omitempty"` // its holder has ended: nobody needs to wait
-}
-
-const documentVersion = 1
-
-// held is a lease that was just written.
-type held struct {
-	document
-
-	etag  string
-	until time.Time // by this process's clock: from then on others may believe that it is free
-}
-
 // Run waits for the lease, then runs work while it is held. The context of work ends when the lease is lost (its cause is ErrLost)
 // and Run waits for it again when work has returned; when work returns by itself its error is that of Run, and the lease is
-// given back. A store that is away is waited for. Run also returns when ctx ends, with nil.
+// given back. So it is when ctx ends, with what work then returned, or with nil while waiting. A store that is away is waited
+// for; an error of the store that waiting does not heal is returned, if the lease is not held.
 func (l *Lease) Run(ctx context.Context, work func(ctx context.Context, fence uint64) error) error {
+	if l.config.TTL <= 0 || l.config.TTL > maxTTL {
+		return fmt.Errorf("lease %s: a TTL of %s is not between 0 and %s", l.key, l.config.TTL, maxTTL)
+	}
+	me := rand.Text()
 	for {
-		h, err := l.acquire(ctx)
-		if err != nil || ctx.Err() != nil {
+		h, err := l.acquire(ctx, me)
+		if err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			if h.etag != "" {
+				l.release(ctx, h)
+			}
+			return nil
 		}
 		lost, err := l.hold(ctx, h, work)
 		if !lost || ctx.Err() != nil {
@@ -116,88 +106,160 @@ func (l *Lease) Run(ctx context.Context, work func(ctx context.Context, fence ui
 }
 
 // acquire waits until the lease is this contender's. The error is one that waiting does not heal.
-func (l *Lease) acquire(ctx context.Context) (held, error) {
+func (l *Lease) acquire(ctx context.Context, me string) (held, error) {
 	var seen string // version of the object that was there last time
 	var since time.Time
 	for {
-		now := time.Now()
-		d, etag, err := l.read(ctx)
+		h, err := held{}, error(nil)
+		d, etag, readErr := l.read(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return held{}, nil
-		case errors.Is(err, snapshot.ErrNotFound):
-			if h, ok := l.write(ctx, document{Fence: 1, Holder: rand.Text()}, ""); ok {
-				return h, nil
-			}
-		case err != nil && !snapshot.Retryable(err) && !errors.Is(err, context.DeadlineExceeded):
-			return held{}, err
-		case err != nil:
-			l.note(func(s *Status) { s.Error = err.Error() })
+		case errors.Is(readErr, snapshot.ErrNotFound):
+			h, err = l.write(ctx, l.next(document{Holder: me}), "")
+		case readErr != nil:
+			err = readErr
 		default:
-			l.note(func(s *Status) { *s = Status{Owner: d.Owner, Fence: d.Fence} })
+			l.saw(d)
+			// The time of the answer, not of the question: the holder may have sent this version while it was under way.
+			now := time.Now()
 			if etag != seen {
 				seen, since = etag, now
 			}
-			if d.Released || now.Sub(since) >= max(l.config.TTL, time.Duration(d.TTL)*time.Millisecond) {
-				if h, ok := l.write(ctx, document{Fence: d.Fence + 1, Holder: rand.Text()}, etag); ok {
-					return h, nil
-				}
+			// What is one's own is of work that has ended, or of a write that was given up and arrived later.
+			if d.Released || d.Holder == me || now.Sub(since) >= max(l.config.TTL, d.ttl()) {
+				h, err = l.write(ctx, l.next(document{Holder: me}), etag)
 			}
 		}
-		if !sleep(ctx, l.config.TTL/4) {
+		switch {
+		case h.etag != "":
+			return h, nil
+		case ctx.Err() != nil:
+			return held{}, nil
+		case err != nil && !passes(err):
+			return held{}, err
+		}
+		if !sleep(ctx, l.config.TTL/5+mathrand.N(l.config.TTL/20+1)) { // contenders that started together do not stay so
 			return held{}, nil
 		}
+	}
+}
+
+// passes: the same may succeed later, or somebody else was faster.
+func passes(err error) bool {
+	return snapshot.Retryable(err) || snapshot.Unsure(err) || contended(err)
+}
+
+// contended: the object is another one than the one that was meant.
+func contended(err error) bool {
+	return errors.Is(err, snapshot.ErrExists) || errors.Is(err, snapshot.ErrChanged) || errors.Is(err, snapshot.ErrNotFound)
+}
+
+// next gives a document the fencing number behind all that were seen.
+func (l *Lease) next(d document) document {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d.Fence = l.highest + 1
+	return d
+}
+
+func (l *Lease) saw(d document) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.highest = max(l.highest, d.Fence)
+	l.status.Owner, l.status.Fence = d.Owner, d.Fence
+	if d.Released {
+		l.status.Owner = ""
+	}
+}
+
+// holds notes whether the lease with this fencing number is held.
+func (l *Lease) holds(h held, yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if yes {
+		l.highest = max(l.highest, h.Fence)
+		l.status = Status{Held: true, Owner: l.config.Owner, Fence: h.Fence}
+	} else if l.status.Fence == h.Fence {
+		l.status.Held = false
+	}
+}
+
+// asked notes how the store has answered.
+func (l *Lease) asked(err error) {
+	text := ""
+	if err != nil && !contended(err) {
+		text = err.Error()
+	}
+	l.mu.Lock()
+	before := l.status.Error
+	l.status.Error = text
+	l.mu.Unlock()
+	switch {
+	case text != "" && before == "":
+		l.log.Warn("the store of the lease does not answer as it should; trying again", "lease", l.key, "error", text)
+	case text == "" && before != "":
+		l.log.Info("the store of the lease answers again", "lease", l.key)
 	}
 }
 
 // hold runs work while the lease is renewed.
 func (l *Lease) hold(ctx context.Context, h held, work func(context.Context, uint64) error) (lost bool, err error) {
-	l.note(func(s *Status) { *s = Status{Held: true, Owner: l.config.Owner, Fence: h.Fence} })
-	l.log.Info("the lease is held", "lease", l.key, "fence", h.Fence)
+	left := l.left(h)
+	if left <= 0 {
+		return true, nil // the answer that it is held came too late to begin
+	}
 	working, stop := context.WithCancelCause(ctx)
+	lose := func() {
+		stop(ErrLost)
+		l.holds(h, false)
+	}
+	// In force at any time, whatever the store does.
+	deadline := time.AfterFunc(left, lose)
+	defer deadline.Stop()
+	l.holds(h, true)
+	l.log.Info("the lease is held", "lease", l.key, "fence", h.Fence)
 	ended := make(chan error, 1)
 	go func() { ended <- work(working, h.Fence) }()
 	renewed := make(chan held, 1)
-	go func() { renewed <- l.renew(working, h, func() { stop(ErrLost) }) }()
+	go func() { renewed <- l.renew(working, h, deadline, lose) }()
 	err = <-ended
 	lost = errors.Is(context.Cause(working), ErrLost)
 	stop(nil)
-	h = <-renewed
-	l.note(func(s *Status) { s.Held = false })
-	if !lost {
-		l.release(ctx, h)
+	last := <-renewed
+	l.holds(h, false)
+	if !lost || ctx.Err() != nil {
+		l.release(ctx, last)
 	}
 	return lost, err
 }
 
-// renew replaces the object again and again until ctx ends, and calls lose when the work must stop. It answers with the last
-// version that is this contender's.
-func (l *Lease) renew(ctx context.Context, h held, lose func()) held {
-	for {
-		// The deadline is in force while the store is asked, too.
-		deadline := time.AfterFunc(time.Until(h.until)-l.config.TTL/10, lose)
-		if !sleep(ctx, l.config.TTL/3) {
-			deadline.Stop()
-			return h
+// left is for how long the work may go on, if nothing more is heard from the store.
+func (l *Lease) left(h held) time.Duration { return time.Until(h.until) - l.config.TTL/10 }
+
+// renew replaces the object again and again until ctx ends, puts off the deadline, and calls lose if somebody else has the lease.
+// It answers with the last version that is this contender's.
+func (l *Lease) renew(ctx context.Context, h held, deadline *time.Timer, lose func()) held {
+	for wait := l.config.TTL / 3; sleep(ctx, wait); {
+		next, err := l.write(ctx, document{Fence: h.Fence, Holder: h.Holder}, h.etag)
+		if err == nil {
+			h, wait = next, l.config.TTL/3
+			deadline.Reset(l.left(h))
+			continue
 		}
-		for {
-			next, ok := l.write(ctx, document{Fence: h.Fence, Holder: h.Holder}, h.etag)
-			if ok {
-				deadline.Stop()
-				h = next
-				break
-			}
-			if d, etag, err := l.read(ctx); err == nil && d.Holder == h.Holder {
-				h.etag = etag // perhaps of an earlier write whose answer was lost; that does not prolong it
-			} else if err == nil || errors.Is(err, snapshot.ErrNotFound) {
-				lose() // somebody else has it, or has deleted it
-			}
-			if !sleep(ctx, l.config.TTL/20) {
-				deadline.Stop()
-				return h
-			}
+		wait = l.config.TTL / 20
+		if !contended(err) {
+			continue
+		}
+		switch d, etag, err := l.read(ctx); {
+		case err == nil && d.Holder == h.Holder && d.Fence == h.Fence:
+			h.etag = etag // of an earlier write whose answer was lost; that does not prolong it
+		case err == nil:
+			l.saw(d)
+			lose() // somebody else has it
+		case errors.Is(err, snapshot.ErrNotFound):
+			lose() // somebody has deleted it
 		}
 	}
+	return h
 }
 
 // releaseTimeout bounds the last word of a process that is on its way down.
@@ -205,62 +267,12 @@ const releaseTimeout = 5 * time.Second
 
 // release tells the others that they need not wait. If it fails, they wait for the TTL.
 func (l *Lease) release(ctx context.Context, h held) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(releaseTimeout, l.config.TTL))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	l.write(ctx, document{Fence: h.Fence, Holder: h.Holder, Released: true}, h.etag)
-	l.note(func(s *Status) { s.Owner = "" })
-}
-
-// write makes the object, if etag is empty, or replaces the version with that etag. A write that may have happened, or not, is
-// read back.
-func (l *Lease) write(ctx context.Context, d document, etag string) (held, bool) {
-	d.Version, d.Owner, d.TTL, d.Nonce = documentVersion, l.config.Owner, l.config.TTL.Milliseconds(), rand.Text()
-	body, err := json.Marshal(d)
-	if err != nil {
-		return held{}, false // it has no value that JSON could not write
+	if _, err := l.write(ctx, document{Fence: h.Fence, Holder: h.Holder, Released: true}, h.etag); err == nil {
+		l.saw(document{Fence: h.Fence, Released: true})
+		l.log.Info("the lease is given back", "lease", l.key, "fence", h.Fence)
 	}
-	until := time.Now().Add(l.config.TTL) // before it is sent: others see it later than that
-	asking, cancel := context.WithTimeout(ctx, l.config.TTL)
-	defer cancel()
-	var o snapshot.Object
-	if etag == "" {
-		o, err = l.store.Create(asking, l.key, bytes.NewReader(body), int64(len(body)))
-	} else {
-		o, err = l.store.Replace(asking, l.key, body, etag)
-	}
-	if err == nil {
-		l.note(func(s *Status) { s.Error = "" })
-		return held{document: d, etag: o.ETag, until: until}, true
-	}
-	l.note(func(s *Status) { s.Error = err.Error() })
-	if ctx.Err() == nil && snapshot.Unsure(err) {
-		if found, etag, err := l.read(ctx); err == nil && found.Nonce == d.Nonce {
-			return held{document: d, etag: etag, until: until}, true
-		}
-	}
-	return held{}, false
-}
-
-// maxDocument is far more than a lease has.
-const maxDocument = 64 << 10
-
-func (l *Lease) read(ctx context.Context) (document, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.config.TTL) // a store may hang
-	defer cancel()
-	body, o, err := l.store.Open(ctx, l.key, snapshot.Whole())
-	if err != nil {
-		return document{}, "", err
-	}
-	defer body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(body, maxDocument+1))
-	if err != nil {
-		return document{}, "", err
-	}
-	var d document
-	if err := json.Unmarshal(text, &d); err != nil || d.Version != documentVersion || len(text) > maxDocument {
-		return document{}, "", fmt.Errorf("lease %s: it is no lease of this version of drey; name another object, or delete it if no other sidecar uses it", l.key)
-	}
-	return d, o.ETag, nil
 }
 
 // sleep waits, and says whether ctx lives on.
@@ -269,7 +281,7 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
 	}
