@@ -166,11 +166,16 @@ func TestCompletedIsNotRestorable(t *testing.T) {
 	if jobs, err := r.Jobs(); err != nil || jobs[0].Newest.ID != 1 {
 		t.Errorf("the newest complete copy is that of 1: %+v, %v", jobs, err)
 	}
-	r.counted.mu.Lock()
-	defer r.counted.mu.Unlock()
-	if r.counted.partial != 1 || r.counted.finished[checkpoint.Copied] != 2 {
-		t.Errorf("counted %+v", r.counted)
+	partial, copied := 0, 0
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) { // it is counted after it is noted
+		r.counted.mu.Lock()
+		partial, copied = int(r.counted.partial), int(r.counted.finished[checkpoint.Copied])
+		r.counted.mu.Unlock()
+		if partial == 1 && copied == 2 {
+			return
+		}
 	}
+	t.Errorf("counted %d copied, %d of them not whole", copied, partial)
 }
 
 // A folder that another job writes into: the number in _metadata is another one. It is no copy of what was asked for.
