@@ -10,7 +10,8 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
+
+	"github.com/minio/crc64nvme"
 )
 
 // Checksum is a hash of a whole object. Those that S3 forms of the hashes of parts say nothing without the parts and are left
@@ -65,7 +66,7 @@ func (a Algorithm) New() hash.Hash {
 	case CRC32C:
 		return crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	case CRC64NVME:
-		return crc64.New(crc64.MakeTable(nvme))
+		return crc64nvme.New()
 	case SHA1:
 		return sha1.New() //nolint:gosec // as above
 	case SHA256:
@@ -73,9 +74,6 @@ func (a Algorithm) New() hash.Hash {
 	}
 	return nil
 }
-
-// nvme is the polynomial of the NVM Express command set specification, 5.2.1.3.4, reversed as package crc64 takes it.
-const nvme = 0x9a6c9329ac4bc9b5
 
 // Check compares with what was read.
 func (c Checksum) Check(h hash.Hash) error {

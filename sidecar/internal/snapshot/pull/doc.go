@@ -12,7 +12,7 @@
 //
 // What is fetched is compared with the size that is expected and with the checksum that the store knows of the whole object,
 // if it knows one. All bytes of a file are of one version of its object: fetching goes on with If-Match. The manifest has
-// the SHA-256 of each range, by which Verify finds later damage.
+// a checksum (CRC-64/NVME) of each range, by which Verify finds later damage.
 //
 // Memory is bounded by Options.Parallel blocks, whatever is pulled.
 package pull

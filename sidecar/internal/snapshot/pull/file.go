@@ -2,7 +2,6 @@ package pull
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,7 +33,7 @@ type file struct {
 	hashes []rangeHash
 }
 
-// rangeHash is the SHA-256 of the beginning of a range: blocks that come in order are hashed while they are in memory, the
+// rangeHash is the checksum of the beginning of a range: blocks that come in order are hashed while they are in memory, the
 // others are read again at the end.
 type rangeHash struct {
 	hash   hash.Hash
@@ -48,7 +47,10 @@ func (p *pull) fetchOnce(ctx context.Context, item *Item) (_ File, err error) {
 		return File{}, failed(p.folder, item.Name, err)
 	}
 	defer func() {
-		err = errors.Join(err, f.data.Close(), f.journal.Close())
+		err = errors.Join(err, f.journal.Close())
+		if f.data != nil {
+			err = errors.Join(err, f.data.Close())
+		}
 		if errors.Is(err, snapshot.ErrCorrupt) || errors.Is(err, snapshot.ErrChanged) || isMissing(err) {
 			err = errors.Join(err, f.discard())
 		}
@@ -63,7 +65,13 @@ func (p *pull) fetchOnce(ctx context.Context, item *Item) (_ File, err error) {
 		}
 		return File{}, err
 	}
-	return f.finish(ctx)
+	out, err := f.finish(ctx)
+	if err != nil {
+		return File{}, err
+	}
+	data := f.data
+	f.data = nil // it is no longer ours
+	return out, failed(p.folder, "", p.unsynced.add(data))
 }
 
 func (f *file) open() error {
@@ -278,7 +286,7 @@ func (f *file) absorb(b block, data []byte) {
 	defer f.mu.Unlock()
 	h := &f.hashes[b.ofRange]
 	if h.hash == nil {
-		h.hash = sha256.New()
+		h.hash = rangeSum.New()
 	}
 	if f.blocks.ranges[b.ofRange].Offset+h.hashed == b.offset {
 		h.hash.Write(data) //nolint:errcheck // a hash does not fail
@@ -295,25 +303,25 @@ func (f *file) confirm(ctx context.Context, short error) error {
 	return short
 }
 
-// finish hashes the rest, compares the checksum of the whole if nobody has, and makes the file durable.
+// finish hashes the rest, and compares the checksum of the whole if nobody has.
 func (f *file) finish(ctx context.Context) (File, error) {
 	out := File{Name: f.item.Name, URL: f.item.URL, ETag: f.object.ETag, Size: f.object.Size}
 	end := int64(0)
 	for i, r := range f.blocks.ranges {
 		h := &f.hashes[i]
 		if h.hash == nil {
-			h.hash = sha256.New()
+			h.hash = rangeSum.New()
 		}
 		if _, err := copyContext(ctx, h.hash, io.NewSectionReader(f.data, r.Offset+h.hashed, r.Size-h.hashed)); err != nil {
 			return File{}, failed(f.pull.folder, f.item.Name, err)
 		}
-		out.Ranges = append(out.Ranges, HashedRange{Offset: r.Offset, Size: r.Size, SHA256: hex.EncodeToString(h.hash.Sum(nil))})
+		out.Ranges = append(out.Ranges, HashedRange{Offset: r.Offset, Size: r.Size, CRC64NVME: hex.EncodeToString(h.hash.Sum(nil))})
 		end = r.end()
 	}
 	if err := f.compareWhole(ctx, end); err != nil {
 		return File{}, err
 	}
-	return out, failed(f.pull.folder, f.item.Name, errors.Join(f.data.Truncate(end), f.data.Sync()))
+	return out, failed(f.pull.folder, f.item.Name, f.data.Truncate(end))
 }
 
 func (f *file) compareWhole(ctx context.Context, end int64) error {
@@ -334,7 +342,9 @@ func (f *file) compareWhole(ctx context.Context, end int64) error {
 	if h == nil {
 		return nil
 	}
-	if _, err := copyContext(ctx, h, io.NewSectionReader(f.data, 0, end)); err != nil {
+	if f.object.Checksum.Algorithm == rangeSum {
+		h = f.hashes[0].hash // is of the same bytes
+	} else if _, err := copyContext(ctx, h, io.NewSectionReader(f.data, 0, end)); err != nil {
 		return failed(f.pull.folder, f.item.Name, err)
 	}
 	if err := f.object.Checksum.Check(h); err != nil {

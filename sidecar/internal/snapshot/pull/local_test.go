@@ -71,10 +71,10 @@ func TestVerify(t *testing.T) {
 		"an empty manifest": func(f string) error { return os.Truncate(filepath.Join(f, manifestName), 0) },
 		"a manifest that leads elsewhere": func(f string) error {
 			return os.WriteFile(filepath.Join(f, manifestName),
-				[]byte(`{"version":1,"files":[{"name":"../../etc/passwd","url":"","etag":"","size":1}]}`), 0o600)
+				[]byte(`{"version":2,"files":[{"name":"../../etc/passwd","url":"","etag":"","size":1}]}`), 0o600)
 		},
 		"a manifest of the future": func(f string) error {
-			return os.WriteFile(filepath.Join(f, manifestName), []byte(`{"version":2,"files":[]}`), 0o600)
+			return os.WriteFile(filepath.Join(f, manifestName), []byte(`{"version":3,"files":[]}`), 0o600)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -278,9 +278,9 @@ func FuzzJournal(f *testing.F) {
 }
 
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"version":1,"files":[{"name":"a/b","url":"s3://x/y","etag":"1","size":10,"ranges":[{"offset":0,"size":10,"sha256":"00"}]}]}`))
-	f.Add([]byte(`{"version":1,"files":[],"missing":[{"name":"a","url":"b","reason":"c"}]}`))
-	f.Add([]byte(`{"version":1,"files":[{"name":"../x","url":"","etag":"","size":-1}]}`))
+	f.Add([]byte(`{"version":2,"files":[{"name":"a/b","url":"s3://x/y","etag":"1","size":10,"ranges":[{"offset":0,"size":10,"crc64nvme":"00"}]}]}`))
+	f.Add([]byte(`{"version":2,"files":[],"missing":[{"name":"a","url":"b","reason":"c"}]}`))
+	f.Add([]byte(`{"version":2,"files":[{"name":"../x","url":"","etag":"","size":-1}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := readManifest(bytes.NewReader(data))
 		if err != nil {

@@ -2,7 +2,6 @@ package pull
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,7 +25,11 @@ type Manifest struct {
 	Missing []Missing `json:"missing,omitempty"`
 }
 
-const manifestVersion = 1
+const manifestVersion = 2
+
+// rangeSum is how ranges are summed up: it finds damage and is some thirty times as fast as SHA-256. Who may write into the
+// folder may write the manifest too, so that no hash beside the data would find more than damage.
+const rangeSum = snapshot.CRC64NVME
 
 // File is one file of a copy. It is as long as the end of its last range; what lies between ranges is a hole.
 type File struct {
@@ -37,11 +40,11 @@ type File struct {
 	Ranges []HashedRange `json:"ranges,omitempty"`
 }
 
-// HashedRange is a range with the hash of its bytes, in hex.
+// HashedRange is a range with the checksum of its bytes, in hex.
 type HashedRange struct {
-	Offset int64  `json:"offset"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	Offset    int64  `json:"offset"`
+	Size      int64  `json:"size"`
+	CRC64NVME string `json:"crc64nvme"`
 }
 
 // Missing is an object that could not be copied since it is not there, or too short.
@@ -197,11 +200,11 @@ func (f *File) verify(ctx context.Context, root *os.Root) error {
 	}
 	defer data.Close() //nolint:errcheck // only read
 	for _, r := range f.Ranges {
-		h := sha256.New()
+		h := rangeSum.New()
 		if _, err := copyContext(ctx, h, io.NewSectionReader(data, r.Offset, r.Size)); err != nil {
 			return err
 		}
-		if hex.EncodeToString(h.Sum(nil)) != r.SHA256 {
+		if hex.EncodeToString(h.Sum(nil)) != r.CRC64NVME {
 			return fmt.Errorf("%w: other bytes at offset %d, in %d bytes", snapshot.ErrCorrupt, r.Offset, r.Size)
 		}
 	}

@@ -110,6 +110,8 @@ type pull struct {
 	slots   chan []byte
 	buffer  int64 // bytes of each
 
+	unsynced unsynced
+
 	mu         sync.Mutex
 	downloaded int64
 	missing    map[string]error // by name
@@ -179,7 +181,7 @@ func (p *pull) fill(ctx context.Context, part string) (_ Manifest, err error) {
 	return m, failed(part, "", p.tidy(false))
 }
 
-// fetchAll fetches the files, several side by side. There may be twice as many as requests, so that those that are being synced
+// fetchAll fetches the files, several side by side. There may be twice as many as requests, so that those that are being finished
 // hold no other up.
 func (p *pull) fetchAll(ctx context.Context) ([]File, error) {
 	p.slots, p.buffer = make(chan []byte, p.options.Parallel), bufferSize(p.items, p.options.block)
@@ -199,7 +201,7 @@ func (p *pull) fetchAll(ctx context.Context) ([]File, error) {
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	if err := errors.Join(group.Wait(), p.unsynced.sync()); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
