@@ -48,13 +48,10 @@ func isNamed(f *os.File, name string) bool {
 	return err == nil && nameErr == nil && os.SameFile(opened, named)
 }
 
-// slot waits for a request's turn, and for its memory.
+// slot waits for a request's turn.
 func (p *pull) slot(ctx context.Context) ([]byte, error) {
 	select {
 	case buffer := <-p.slots:
-		if buffer == nil {
-			buffer = make([]byte, p.buffer)
-		}
 		return buffer, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)

@@ -2,7 +2,7 @@
 //
 //	folder.part/       while it is made
 //	  a/b              a file; the ranges lie at the offsets that they have in the object, with holes between
-//	  a/b.blocks       which blocks of it are there
+//	  journal.part     which blocks of which files are there
 //	folder/            when it is complete: the files, synced, and manifest.json
 //	folder.lock        excludes another process that makes the same copy; removed at the end
 //
@@ -14,5 +14,5 @@
 // if it knows one. All bytes of a file are of one version of its object: fetching goes on with If-Match. The manifest has
 // a checksum (CRC-64/NVME) of each range, by which Verify finds later damage.
 //
-// Memory is bounded by Options.Parallel blocks, whatever is pulled.
+// Memory does not grow with what is pulled, but for its list.
 package pull

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"sync"
 
+	"github.com/minio/crc64nvme"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/drey-flink/drey/sidecar/internal/snapshot"
@@ -20,12 +20,12 @@ import (
 
 // file is one file while it is fetched.
 type file struct {
-	pull    *pull
-	item    *Item
-	object  snapshot.Object
-	blocks  blocks
-	data    *os.File
-	journal *os.File
+	pull   *pull
+	item   *Item
+	object snapshot.Object
+	blocks blocks
+	data   *os.File
+	number int // of its heading in the journal
 	// verified: the store has compared the checksum of the whole object while all of it was read at once.
 	verified bool
 
@@ -47,7 +47,6 @@ func (p *pull) fetchOnce(ctx context.Context, item *Item) (_ File, err error) {
 		return File{}, failed(p.folder, item.Name, err)
 	}
 	defer func() {
-		err = errors.Join(err, f.journal.Close())
 		if f.data != nil {
 			err = errors.Join(err, f.data.Close())
 		}
@@ -80,31 +79,23 @@ func (f *file) open() error {
 		return err
 	}
 	var err error
-	if f.data, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return err
-	}
-	if f.journal, err = root.OpenFile(name+journalSuffix, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
-		return errors.Join(err, f.data.Close())
-	}
-	return nil
+	f.data, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	return err
 }
 
 func (f *file) discard() error {
-	var errs []error
-	for _, name := range []string{f.item.Name + journalSuffix, f.item.Name} {
-		if err := f.pull.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	if err := f.pull.root.Remove(f.item.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failed(f.pull.folder, f.item.Name, err)
 	}
-	return failed(f.pull.folder, f.item.Name, errors.Join(errs...))
+	return nil
 }
 
 // resume finds out which blocks an earlier call has left, if they are of the object as it is now. It answers nil if there are
 // none; then the object has not been looked at yet.
 func (f *file) resume(ctx context.Context) ([]bool, error) {
-	info, err := f.journal.Stat()
-	if err != nil || info.Size() == 0 {
-		return nil, failed(f.pull.folder, f.item.Name, err)
+	left, ok := f.pull.journal.take(f.item.Name)
+	if !ok {
+		return nil, nil
 	}
 	object, err := f.item.Source.Stat(ctx, f.item.Key)
 	if err != nil {
@@ -113,11 +104,15 @@ func (f *file) resume(ctx context.Context) ([]bool, error) {
 	if err := f.item.compare(object); err != nil {
 		return nil, err
 	}
-	written, sums, err := readJournal(f.journal)
-	if err != nil || !written.equal(f.heading(object)) || object.ETag == "" {
-		return nil, failed(f.pull.folder, f.item.Name, f.journal.Truncate(0)) // of another version, for all one knows, or damaged
+	if !left.heading.sameAs(f.heading(object)) || object.ETag == "" {
+		return nil, nil // of another version, for all one knows
 	}
 	f.is(object)
+	f.number = left.heading.File
+	sums := make(map[int]uint64, len(left.blocks))
+	for _, b := range left.blocks {
+		sums[b.number] = b.sum
+	}
 	done := make([]bool, f.blocks.count())
 	slot, err := f.pull.slot(ctx)
 	if err != nil {
@@ -125,25 +120,25 @@ func (f *file) resume(ctx context.Context) ([]bool, error) {
 	}
 	defer f.pull.release(slot)
 	for n := range done {
-		sum, ok := sums[uint32(n)] //nolint:gosec // a block has 1 MiB
-		if !ok {
-			continue
-		}
-		b := f.blocks.at(n)
-		data := slot[:b.size]
-		if _, err := f.data.ReadAt(data, b.offset); err != nil && !errors.Is(err, io.EOF) {
-			return nil, failed(f.pull.folder, f.item.Name, err)
-		}
-		if done[n] = crc32c(data) == sum; done[n] {
-			f.absorb(b, data)
+		if sum, ok := sums[n]; ok {
+			if done[n], err = f.there(f.blocks.at(n), sum, slot); err != nil {
+				return nil, failed(f.pull.folder, f.item.Name, err)
+			}
 		}
 	}
 	return done, nil
 }
 
+// there says whether the bytes of a block have the checksum that was noted of them.
+func (f *file) there(b block, want uint64, buffer []byte) (bool, error) {
+	sum := crc64nvme.New()
+	_, err := io.CopyBuffer(sum, io.NewSectionReader(f.data, b.offset, b.size), buffer)
+	return sum.Sum64() == want, err
+}
+
 func (f *file) heading(o snapshot.Object) heading {
 	return heading{
-		Version: journalVersion, URL: f.item.URL, ETag: o.ETag, Size: o.Size, Block: f.pull.options.block, Ranges: f.item.ranges(o.Size),
+		Version: journalVersion, Name: f.item.Name, URL: f.item.URL, ETag: o.ETag, Size: o.Size, Block: f.pull.options.block, Ranges: f.item.ranges(o.Size),
 	}
 }
 
@@ -152,8 +147,6 @@ func (f *file) is(o snapshot.Object) {
 	f.object, f.blocks = o, cut(f.item.ranges(o.Size), f.pull.options.block)
 	f.hashes = make([]rangeHash, len(f.blocks.ranges))
 }
-
-func crc32c(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
 // fill fetches the blocks that are not done; those of a large file by several requests at once.
 func (f *file) fill(ctx context.Context, done []bool) error {
@@ -228,9 +221,13 @@ func (f *file) firstPart() snapshot.Part {
 	return snapshot.Part{Offset: r.offset, Length: r.size}
 }
 
-// reset begins the journal.
-func (f *file) reset() error {
-	return errors.Join(f.data.Truncate(0), f.journal.Truncate(0), f.heading(f.object).write(f.journal))
+// reset begins the file anew.
+func (f *file) reset() (err error) {
+	if err := f.data.Truncate(0); err != nil {
+		return err
+	}
+	f.number, err = f.pull.journal.begin(f.heading(f.object))
+	return err
 }
 
 // fetch makes one request more.
@@ -261,36 +258,41 @@ func ended(r io.Reader, url string) error {
 func (f *file) store(reader io.Reader, r run, slot []byte) error {
 	for n := r.first; n <= r.last; n++ {
 		b := f.blocks.at(n)
-		data := slot[:b.size]
-		if _, err := io.ReadFull(reader, data); err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				err = wrong(f.item.URL, snapshot.ErrCorrupt, fmt.Errorf("fewer bytes came than were asked for: %w", err))
+		sum := crc64nvme.New()
+		for at := int64(0); at < b.size; {
+			data := slot[:min(b.size-at, int64(len(slot)))]
+			if _, err := io.ReadFull(reader, data); err != nil {
+				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+					err = wrong(f.item.URL, snapshot.ErrCorrupt, fmt.Errorf("fewer bytes came than were asked for: %w", err))
+				}
+				return err
 			}
-			return err
+			if _, err := f.data.WriteAt(data, b.offset+at); err != nil {
+				return failed(f.pull.folder, f.item.Name, err)
+			}
+			sum.Write(data) //nolint:errcheck // a hash does not fail
+			f.absorb(b.ofRange, b.offset+at, data)
+			at += int64(len(data))
 		}
-		if _, err := f.data.WriteAt(data, b.offset); err != nil {
+		if err := f.pull.journal.note(f.number, blockSum{n, sum.Sum64()}); err != nil {
 			return failed(f.pull.folder, f.item.Name, err)
 		}
-		if err := note(f.journal, n, crc32c(data)); err != nil {
-			return failed(f.pull.folder, f.item.Name, err)
-		}
-		f.absorb(b, data)
 		f.pull.count(b.size)
 	}
 	return nil
 }
 
-// absorb hashes a block if it is the next of its range.
-func (f *file) absorb(b block, data []byte) {
+// absorb hashes bytes at an offset if they are the next of their range.
+func (f *file) absorb(ofRange int, offset int64, data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := &f.hashes[b.ofRange]
+	h := &f.hashes[ofRange]
 	if h.hash == nil {
 		h.hash = rangeSum.New()
 	}
-	if f.blocks.ranges[b.ofRange].Offset+h.hashed == b.offset {
+	if f.blocks.ranges[ofRange].Offset+h.hashed == offset {
 		h.hash.Write(data) //nolint:errcheck // a hash does not fail
-		h.hashed += b.size
+		h.hashed += int64(len(data))
 	}
 }
 

@@ -42,9 +42,9 @@ type Range struct {
 func (r Range) end() int64 { return r.Offset + r.Size }
 
 const (
-	manifestName  = "manifest.json"
-	journalSuffix = ".blocks"
-	maxElement    = 255 - len(journalSuffix) // of a file name on the usual file systems
+	manifestName = "manifest.json"
+	journalName  = "journal.part"
+	maxElement   = 255 // bytes of a file name on the usual file systems
 )
 
 // checkItems refuses names that would lead out of the folder or into one another's way, and ranges that make no sense.
@@ -81,13 +81,10 @@ func checkName(name string) error {
 	if !fs.ValidPath(name) || name == "." || !filepath.IsLocal(filepath.FromSlash(name)) || strings.ContainsRune(name, 0) {
 		return fmt.Errorf("it leads out of the folder: %w", snapshot.ErrInvalid)
 	}
-	if name == manifestName {
-		return fmt.Errorf("it is that of the manifest: %w", snapshot.ErrInvalid)
+	if first, _, _ := strings.Cut(name, "/"); first == manifestName || first == journalName {
+		return fmt.Errorf("%s belongs to the copy itself: %w", first, snapshot.ErrInvalid)
 	}
 	for element := range strings.SplitSeq(name, "/") {
-		if strings.HasSuffix(element, journalSuffix) {
-			return fmt.Errorf("an element ends with %s: %w", journalSuffix, snapshot.ErrInvalid)
-		}
 		if len(element) > maxElement {
 			return fmt.Errorf("an element has more than %d bytes: %w", maxElement, snapshot.ErrInvalid)
 		}

@@ -2,7 +2,6 @@ package pull
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/drey-flink/drey/sidecar/internal/snapshot"
 	"github.com/drey-flink/drey/sidecar/internal/snapshot/memory"
 	. "github.com/drey-flink/drey/sidecar/internal/snapshot/snapshottest"
@@ -20,8 +21,8 @@ import (
 
 func TestNames(t *testing.T) {
 	for _, names := range [][]string{
-		{""}, {"."}, {".."}, {"../a"}, {"a/../../b"}, {"/etc/passwd"}, {"a/"}, {"a//b"}, {"a\x00b"}, {"manifest.json"}, {"a.blocks"},
-		{"x.blocks/y"}, {strings.Repeat("x", 250)}, {"a", "a"}, {"a", "a/b"}, {"a/b/c", "a/b"}, {"a", "a-b", "a/b"}, {"a", "a\x01", "a/b"},
+		{""}, {"."}, {".."}, {"../a"}, {"a/../../b"}, {"/etc/passwd"}, {"a/"}, {"a//b"}, {"a\x00b"}, {"manifest.json"}, {"journal.part"},
+		{"journal.part/y"}, {strings.Repeat("x", 256)}, {"a", "a"}, {"a", "a/b"}, {"a/b/c", "a/b"}, {"a", "a-b", "a/b"}, {"a", "a\x01", "a/b"},
 	} {
 		items := make([]Item, len(names))
 		for i, name := range names {
@@ -117,7 +118,7 @@ func TestNotYetRenamed(t *testing.T) {
 	source, items, contents := world(t)
 	folder := filepath.Join(t.TempDir(), "copy")
 	_, err := Pull(t.Context(), folder, items, small)
-	must(t, err, os.Rename(folder, folder+".part"), os.WriteFile(filepath.Join(folder+".part", "chk-1", "f1"+journalSuffix), []byte("x"), 0o600))
+	must(t, err, os.Rename(folder, folder+".part"), os.WriteFile(filepath.Join(folder+".part", journalName), []byte("x"), 0o600))
 	source.opens.Store(0)
 	result, err := Pull(t.Context(), folder, items, small)
 	if err != nil || result.Downloaded != 0 || source.opens.Load() != 0 {
@@ -247,34 +248,98 @@ func TestBlocks(t *testing.T) {
 }
 
 func FuzzJournal(f *testing.F) {
-	var good bytes.Buffer
-	h := heading{Version: 1, URL: "s3://flink/k", ETag: `"1"`, Size: 10, Block: 4, Ranges: []Range{{0, 10}}}
-	if err := h.write(&good); err != nil {
-		f.Fatal(err)
-	}
-	for _, n := range []uint32{0, 2, 0} {
-		good.Write(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, n), 7))
-	}
-	f.Add(good.Bytes())
-	f.Add(good.Bytes()[:good.Len()-3])
+	h := `{"version":2,"file":0,"name":"a","url":"s3://flink/k","etag":"\"1\"","size":10,"block":4,"ranges":[{"offset":0,"size":10}]}` + "\n"
+	good := h + "0 0 0000000000000007\n0 2 ffffffffffffffff\n" + strings.Replace(h, `"file":0,"name":"a"`, `"file":1,"name":"b"`, 1) + "1 0 0000000000000001\n"
+	f.Add([]byte(good))
+	f.Add([]byte(good[:len(good)-3]))
 	f.Add([]byte("{}\n"))
 	f.Add([]byte("no line"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, sums, err := readJournal(bytes.NewReader(data))
+		files, next, good, err := readJournal(bytes.NewReader(data))
 		if err != nil {
-			return
+			t.Fatal(err) // only a disk can fail
 		}
-		if len(sums)*recordSize > len(data) {
-			t.Errorf("%d records of %d bytes", len(sums), len(data))
+		blocks := 0
+		for name, r := range files {
+			if r.heading.Name != name || r.heading.File >= next {
+				t.Errorf("%q: %+v, next %d", name, r.heading, next)
+			}
+			blocks += len(r.blocks)
 		}
-		var again bytes.Buffer
-		if err := h.write(&again); err != nil {
-			return // strings that are not UTF-8 are not written
+		if good > int64(len(data)) || blocks+len(files) > bytes.Count(data, []byte("\n")) {
+			t.Errorf("%d good bytes, %d files and %d blocks in %q", good, len(files), blocks, data)
 		}
-		if h2, _, err := readJournal(&again); err != nil || !h2.equal(h) {
-			t.Errorf("%+v is read as %+v, %v", h, h2, err)
+		again, _, same, err := readJournal(bytes.NewReader(data[:good]))
+		if err != nil || same != good || len(again) != len(files) {
+			t.Errorf("the good bytes are read as %d bytes, %d files, %v", same, len(again), err)
 		}
 	})
+}
+
+// What a crash has left in a journal ends it; what is appended later counts.
+func TestJournalGoesOn(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	must(t, err)
+	defer root.Close()
+	note := func(name string, blocks ...blockSum) {
+		t.Helper()
+		j, err := openJournal(root)
+		must(t, err)
+		number, err := j.begin(heading{Version: journalVersion, Name: name, Size: 10, Block: 4})
+		must(t, err)
+		for _, b := range blocks {
+			must(t, j.note(number, b))
+		}
+		must(t, j.file.Close())
+	}
+	note("a", blockSum{0, 1}, blockSum{2, 1 << 63})
+	note("b", blockSum{7, 7})
+	f, err := root.OpenFile(journalName, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = f.WriteString("0 1 00000")
+	must(t, err, f.Close())
+	note("a", blockSum{3, 3})
+	j, err := openJournal(root)
+	must(t, err)
+	defer j.file.Close()
+	for name, want := range map[string][]blockSum{"a": {{3, 3}}, "b": {{7, 7}}} {
+		if r, ok := j.take(name); !ok || !slices.Equal(r.blocks, want) || r.heading.Size != 10 {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if _, ok := j.take(name); ok {
+			t.Errorf("%s is there twice", name)
+		}
+	}
+	if j.next != 3 {
+		t.Errorf("the next number is %d", j.next)
+	}
+}
+
+// Files begin side by side.
+func TestJournalSideBySide(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	must(t, err)
+	defer root.Close()
+	j, err := openJournal(root)
+	must(t, err)
+	const n = 1000
+	var all errgroup.Group
+	all.SetLimit(16)
+	for i := range n {
+		all.Go(func() error {
+			number, err := j.begin(heading{Version: journalVersion, Name: fmt.Sprint(i)})
+			return errors.Join(err, j.note(number, blockSum{i, 1}))
+		})
+	}
+	must(t, all.Wait(), j.file.Close())
+	j, err = openJournal(root)
+	must(t, err)
+	defer j.file.Close()
+	for i := range n {
+		if r, ok := j.take(fmt.Sprint(i)); !ok || !slices.Equal(r.blocks, []blockSum{{i, 1}}) {
+			t.Fatalf("file %d: %+v", i, r)
+		}
+	}
 }
 
 func FuzzManifest(f *testing.F) {

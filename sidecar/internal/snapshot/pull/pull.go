@@ -17,7 +17,7 @@ import (
 
 // Options says how to pull. The zero value of a field is its default.
 type Options struct {
-	// Parallel is how many requests run at the same time, and how many blocks of 1 MiB there are in memory. 0 = 8.
+	// Parallel is how many requests run at the same time. 0 = 8.
 	Parallel int
 	// AllowMissing completes the copy though some objects are not there, or too short. Otherwise they are an error, told of when
 	// all others have been fetched.
@@ -29,6 +29,7 @@ type Options struct {
 const (
 	defaultParallel = 8
 	defaultBlock    = 1 << 20
+	piece           = 32 << 10 // what is read and written at once: it fits into the processor's own cache
 	defaultSegment  = 32 << 20 // what is fetched by one request of a large object, of which several run side by side
 )
 
@@ -107,8 +108,8 @@ type pull struct {
 	items   []Item
 	options Options
 	root    *os.Root // of folder.part
-	slots   chan []byte
-	buffer  int64 // bytes of each
+	journal *journal
+	slots   chan []byte // each of them allows a request, and is its buffer
 
 	unsynced unsynced
 
@@ -165,8 +166,11 @@ func (p *pull) fill(ctx context.Context, part string) (_ Manifest, err error) {
 	if err := p.checkSpace(part); err != nil {
 		return Manifest{}, failed(part, "", err)
 	}
+	if p.journal, err = openJournal(p.root); err != nil {
+		return Manifest{}, failed(part, journalName, err)
+	}
 	files, err := p.fetchAll(ctx)
-	if err != nil {
+	if err = errors.Join(err, p.journal.file.Close()); err != nil {
 		return Manifest{}, failed(part, "", err)
 	}
 	m := Manifest{Version: manifestVersion, Files: files}
@@ -184,9 +188,9 @@ func (p *pull) fill(ctx context.Context, part string) (_ Manifest, err error) {
 // fetchAll fetches the files, several side by side. There may be twice as many as requests, so that those that are being finished
 // hold no other up.
 func (p *pull) fetchAll(ctx context.Context) ([]File, error) {
-	p.slots, p.buffer = make(chan []byte, p.options.Parallel), bufferSize(p.items, p.options.block)
+	p.slots = make(chan []byte, p.options.Parallel)
 	for range p.options.Parallel {
-		p.slots <- nil
+		p.slots <- make([]byte, piece)
 	}
 	p.missing = map[string]error{}
 	files := make([]File, len(p.items))
@@ -211,20 +215,6 @@ func (p *pull) fetchAll(ctx context.Context) ([]File, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(files, func(f File) bool { return f.Name == "" }), nil
-}
-
-// bufferSize is no more than the items need: most checkpoints are a few small files.
-func bufferSize(items []Item, block int64) int64 {
-	need := int64(1)
-	for i := range items {
-		if items[i].Size < 0 && len(items[i].Ranges) == 0 {
-			return block // nobody knows
-		}
-		for _, r := range items[i].ranges(items[i].Size) {
-			need = max(need, r.Size)
-		}
-	}
-	return min(need, block)
 }
 
 func (p *pull) missingError() error {
@@ -260,12 +250,11 @@ func (p *pull) fetch(ctx context.Context, item *Item) (File, error) {
 	return f, err
 }
 
-// tidy removes what is no part of a copy: files of an earlier list of items, and at the end the journals.
-func (p *pull) tidy(journals bool) error {
-	keep := map[string]bool{".": true, manifestName: true}
+// tidy removes what is no part of a copy: files of an earlier list of items, and at the end the journal.
+func (p *pull) tidy(journal bool) error {
+	keep := map[string]bool{".": true, manifestName: true, journalName: journal}
 	for _, item := range p.items {
 		if p.missing[item.Name] == nil {
-			keep[item.Name+journalSuffix] = journals
 			for name := item.Name; name != "."; name = filepath.ToSlash(filepath.Dir(name)) {
 				keep[name] = true
 			}

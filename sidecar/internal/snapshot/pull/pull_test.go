@@ -235,7 +235,7 @@ func TestResumeAfterDamage(t *testing.T) {
 		t.Fatalf("%d bytes, %v", first.Downloaded, err)
 	}
 	data := filepath.Join(folder+".part", large.Name)
-	journal := data + journalSuffix
+	journal := filepath.Join(folder+".part", journalName)
 	f, err := os.OpenFile(data, os.O_RDWR, 0)
 	must(t, err)
 	_, err = f.WriteAt(make([]byte, 500), 3_200) // block 3
