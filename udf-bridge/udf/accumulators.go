@@ -131,7 +131,9 @@ func (c *Caller) storeAccumulator() ([]byte, error) {
 	c.sink.Buf = append(c.sink.Buf, c.fingerprint[:]...)
 	start := c.sink.startMessage(len(c.acc.columns))
 	if err := c.sink.row(c.acc, c.body.acc); err != nil {
-		return nil, &ResultError{Field: "accumulator", Message: err.Error()}
+		e := resultError(err)
+		e.accumulator = true
+		return nil, e
 	}
 	return c.finish(&message{}, start, 1)
 }

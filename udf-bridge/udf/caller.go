@@ -116,7 +116,7 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 	}
 	raw, err := c.fixedOut.cell.store(p)
 	if err != nil {
-		return 0, false, resultError(atField("result", err))
+		return 0, false, resultError(err)
 	}
 	return int64(raw), false, nil
 }

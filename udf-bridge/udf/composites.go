@@ -268,7 +268,7 @@ func storeMap(w *sink, m reflect.Value, keys, values *elements) error {
 	data, start = elems.UnsafePointer(), values.begin(w, i)
 	for j, from := range order {
 		if err := values.store(w, start, i, j, unsafe.Add(data, uintptr(from)*values.stride)); err != nil {
-			return atField(fmt.Sprintf("[%v]", names.Index(from)), err)
+			return atField("["+clip(fmt.Sprint(names.Index(from)))+"]", err)
 		}
 	}
 	return nil

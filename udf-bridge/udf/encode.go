@@ -14,15 +14,15 @@ type encodeFunc func(dst []byte, v reflect.Value) ([]byte, error)
 
 // marshalObject writes a result as a JSON object: a ROW as it is, anything else as {"value": ...}.
 func (p *plan) marshalObject(v reflect.Value) ([]byte, error) {
-	dst := make([]byte, 0, 256)
-	if p.typ.Root == RootRow && !p.nullable {
-		return p.encode(dst, v)
+	dst, before, behind := make([]byte, 0, 256), "", ""
+	if p.typ.Root != RootRow || p.nullable {
+		before, behind = `{"value":`, "}"
 	}
-	dst, err := p.encode(append(dst, `{"value":`...), v)
+	dst, err := p.encode(append(dst, before...), v)
 	if err != nil {
-		return nil, err
+		return nil, resultError(err)
 	}
-	return append(dst, '}'), nil
+	return append(dst, behind...), nil
 }
 
 func encodeBool(dst []byte, v reflect.Value) ([]byte, error) {
@@ -36,7 +36,7 @@ func encodeInt(dst []byte, v reflect.Value) ([]byte, error) {
 // appendFloat writes the shortest text that reads back as the same number, in the form of ECMAScript (RFC 8785, 3.2.2.3).
 func appendFloat(dst []byte, f float64, bits int) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("result holds %v, which JSON cannot carry", f)
+		return nil, fmt.Errorf("is %v, which JSON cannot carry; return a *float64 or udf.Null, and leave it NULL", f)
 	}
 	format := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
@@ -77,7 +77,7 @@ func encodeSlice(element *plan) encodeFunc {
 			}
 			var err error
 			if dst, err = element.encode(dst, v.Index(i)); err != nil {
-				return nil, err
+				return nil, atField("["+strconv.Itoa(i)+"]", err)
 			}
 		}
 		return append(dst, ']'), nil
@@ -99,7 +99,7 @@ func encodeRow(fields []rowField) encodeFunc {
 			var err error
 			dst = append(dst, names[i]...)
 			if dst, err = f.plan.encode(dst, v.FieldByIndex(f.index)); err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, err)
+				return nil, atField(f.name, err)
 			}
 		}
 		return append(dst, '}'), nil

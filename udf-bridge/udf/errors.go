@@ -27,13 +27,23 @@ func (e *InputError) Error() string {
 type ResultError struct {
 	Field   string
 	Message string
+
+	accumulator bool // what it is about is the accumulator of an aggregate, not its result
 }
 
 func (e *ResultError) Error() string {
-	if e.Field == "" {
-		return "the result " + e.Message
+	what := "the result"
+	if e.accumulator {
+		what = "the accumulator"
 	}
-	return "the result's " + e.Field + " " + e.Message
+	switch {
+	case e.Field == "":
+	case strings.HasPrefix(e.Field, "["):
+		what += e.Field
+	default:
+		what += "'s " + e.Field
+	}
+	return what + " " + e.Message
 }
 
 var errNotNull = errors.New("is NULL, the function takes it NOT NULL (a Go pointer or udf.Null would take NULL)")
@@ -48,8 +58,11 @@ func (e *fieldError) Error() string { return e.path + ": " + e.err.Error() }
 
 func (e *fieldError) Unwrap() error { return e.err }
 
-// atField says that err is of the field, or of what its path leads to from there.
+// atField says that err is of the field, or of what its path leads to from there. A value that is no field has no name.
 func atField(name string, err error) error {
+	if name == "" {
+		return err
+	}
 	if at, ok := err.(*fieldError); ok {
 		separator := "."
 		if strings.HasPrefix(at.path, "[") {
@@ -67,7 +80,7 @@ func inputError(err error) error {
 	return &InputError{Violations: []Violation{{Field: "row", Message: err.Error()}}}
 }
 
-func resultError(err error) error {
+func resultError(err error) *ResultError {
 	if at, ok := err.(*fieldError); ok {
 		return &ResultError{Field: at.path, Message: at.err.Error()}
 	}

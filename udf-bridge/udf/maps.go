@@ -89,10 +89,10 @@ func encodeEntries(key, element *plan, v reflect.Value) ([]entry, error) {
 		var e entry
 		var err error
 		if e.key, err = key.encode(nil, iter.Key()); err != nil {
-			return nil, fmt.Errorf("a key: %w", err)
+			return nil, atField("[a key]", err)
 		}
 		if e.value, err = element.encode(nil, iter.Value()); err != nil {
-			return nil, fmt.Errorf("[%s]: %w", clip(string(e.key)), err)
+			return nil, atField("["+clip(fmt.Sprint(iter.Key()))+"]", err)
 		}
 		entries = append(entries, e)
 	}

@@ -154,8 +154,9 @@ func (e *jsonEmitter) emit(row reflect.Value) {
 		if e.rows++; e.rows > 1 {
 			e.dst = append(e.dst, ',')
 		}
-		var dst []byte
-		if dst, e.err = e.plan.encode(e.dst, row); e.err == nil {
+		if dst, err := e.plan.encode(e.dst, row); err != nil {
+			e.err = resultError(err)
+		} else {
 			e.dst = dst
 		}
 		if e.limit > 0 && int64(len(e.dst)) > e.limit {

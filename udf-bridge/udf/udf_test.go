@@ -182,7 +182,7 @@ func TestResultThatJSONCannotCarry(t *testing.T) {
 	f := one(t, func(r *udf.Registry) {
 		udf.Scalar(r, "f", func(context.Context, int64) (out, error) { return out{math.NaN()}, nil })
 	})
-	if _, err := f.CallJSON(context.Background(), []byte("1")); err == nil || !strings.Contains(err.Error(), "score: result holds NaN") {
+	if _, err := f.CallJSON(context.Background(), []byte("1")); err == nil || !strings.Contains(err.Error(), "the result's score is NaN") {
 		t.Errorf("got %v", err)
 	}
 }

