@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -364,17 +366,8 @@ func (w *watcher) fromCopy(k known, lost served, config map[string]string) {
 		t.Errorf("%s is gone and was verified", lost.Path)
 	}
 	w.must("checkpoints", "verify", lost.Folder)
-	again := map[string]string{"execution.state-recovery.path": "file://" + lost.Folder}
-	for key, value := range config {
-		again[key] = value
-	}
-	await(t, "the TaskManager is back", time.Minute, func() (bool, error) {
-		o, err := flinkrest.New(w.c.Flink).Overview(t.Context())
-		return o.SlotsAvailable >= knownSubtasks, err
-	})
-	j := submitState(t, w.c, k, again, "--rate", "1000")
-	defer j.cancel()
-	w.copied(j.id, lost.ID)
+	j := w.restore(k, "file://"+lost.Folder, "NO_CLAIM", config)
+	from := w.copied(j.id, lost.ID)
 	w.checkCopies(k, j.id)
 	if !w.told(j.id, checkpoint.EventRestored, func(e checkpoint.Event) bool { return e.Checkpoint == lost.ID }) {
 		t.Errorf("the watcher does not tell that job %s was restored from checkpoint %d", j.id, lost.ID)
@@ -383,4 +376,32 @@ func (w *watcher) fromCopy(k known, lost served, config map[string]string) {
 	if err != nil || all.Latest.Restored == nil || all.Latest.Restored.ID != lost.ID {
 		t.Errorf("Flink says that it restored %+v, %v; want checkpoint %d", all.Latest.Restored, err, lost.ID)
 	}
+	j.cancel()
+	w.claim(k, from, config)
+}
+
+// restore submits the job from a checkpoint.
+func (w *watcher) restore(k known, path, mode string, config map[string]string) *job {
+	w.t.Helper()
+	again := map[string]string{"execution.state-recovery.path": path, "execution.state-recovery.claim-mode": mode}
+	maps.Copy(again, config)
+	await(w.t, "all slots are free", time.Minute, func() (bool, error) {
+		o, err := flinkrest.New(w.c.Flink).Overview(w.t.Context())
+		return o.SlotsAvailable >= knownSubtasks, err
+	})
+	return submitState(w.t, w.c, k, again, "--rate", "1000")
+}
+
+// claim gives a checkpoint to a job of its own, which deletes it when it has newer ones; the copy stays.
+func (w *watcher) claim(k known, from served, config map[string]string) {
+	w.t.Helper()
+	claiming := w.restore(k, from.Path, "CLAIM", config)
+	defer claiming.cancel()
+	w.copied(claiming.id, from.ID)
+	await(w.t, "Flink deletes the checkpoint that it was given", time.Minute, func() (bool, error) {
+		_, err := os.Stat(filepath.Join(w.local(from.Path), "_metadata"))
+		return errors.Is(err, fs.ErrNotExist), err
+	})
+	w.must("checkpoints", "verify", from.Folder)
+	w.checkCopies(k, claiming.id)
 }
