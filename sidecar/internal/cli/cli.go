@@ -88,7 +88,7 @@ Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or 
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
-	root.AddCommand(p.serve(), p.config(), p.functions(), p.healthcheck(), p.version(), p.dev(), p.jobs(), p.checkpoints(), p.watch())
+	root.AddCommand(p.serve(), p.config(), p.functions(), p.healthcheck(), p.version(), p.dev(), p.jobs(), p.checkpoints(), p.decisions(), p.watch())
 	eachCommand(root, func(cmd *cobra.Command) {
 		if cmd.HasSubCommands() {
 			cmd.Args = noSuchCommand

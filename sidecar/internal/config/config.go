@@ -6,6 +6,7 @@ package config
 import (
 	"time"
 
+	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
 	"github.com/drey-flink/drey/sidecar/internal/watch"
@@ -14,18 +15,19 @@ import (
 // Config is everything that can be set. A key such as http.addr is DREY_HTTP_ADDR in the environment and --http-addr as
 // a flag. The tag doc is its help; enum lists the only values.
 type Config struct {
-	HTTP      HTTP            `yaml:"http" doc:"the data listener: POST /evaluate and what describes it"`
-	GRPC      GRPC            `yaml:"grpc" doc:"the gRPC listener: drey.v1.Evaluator, health, reflection"`
-	Admin     Admin           `yaml:"admin" doc:"the listener for operators: health, metrics, status, pprof"`
-	Insecure  bool            `yaml:"insecure" doc:"allow plaintext on addresses that other machines can reach"`
-	DataDir   string          `yaml:"data_dir" doc:"folder for what outlives the process (the report of a crash, copies of checkpoints); one sidecar each; empty = none"`
-	Drain     Drain           `yaml:"drain" doc:"what happens between SIGTERM and the end"`
-	Evaluate  evaluate.Config `yaml:"evaluate" doc:"how functions are called"`
-	Functions Functions       `yaml:"functions" doc:"what functions are given when they are opened"`
-	Rules     rules.Config    `yaml:"rules" doc:"the built-in function \"rules\""`
-	Watch     watch.Config    `yaml:"watch" doc:"the watcher, which keeps verified local copies of Flink's checkpoints"`
-	Log       Log             `yaml:"log" doc:"the log on standard error"`
-	Telemetry Telemetry       `yaml:"telemetry" doc:"traces; metrics are always at /metrics"`
+	HTTP      HTTP             `yaml:"http" doc:"the data listener: POST /evaluate and what describes it"`
+	GRPC      GRPC             `yaml:"grpc" doc:"the gRPC listener: drey.v1.Evaluator, health, reflection"`
+	Admin     Admin            `yaml:"admin" doc:"the listener for operators: health, metrics, status, pprof"`
+	Insecure  bool             `yaml:"insecure" doc:"allow plaintext on addresses that other machines can reach"`
+	DataDir   string           `yaml:"data_dir" doc:"folder for what outlives the process (the report of a crash, copies of checkpoints); one sidecar each; empty = none"`
+	Drain     Drain            `yaml:"drain" doc:"what happens between SIGTERM and the end"`
+	Evaluate  evaluate.Config  `yaml:"evaluate" doc:"how functions are called"`
+	Functions Functions        `yaml:"functions" doc:"what functions are given when they are opened"`
+	Rules     rules.Config     `yaml:"rules" doc:"the built-in function \"rules\""`
+	Decisions decisions.Config `yaml:"decisions" doc:"the decision log, which keeps every decision with what explains it"`
+	Watch     watch.Config     `yaml:"watch" doc:"the watcher, which keeps verified local copies of Flink's checkpoints"`
+	Log       Log              `yaml:"log" doc:"the log on standard error"`
+	Telemetry Telemetry        `yaml:"telemetry" doc:"traces; metrics are always at /metrics"`
 }
 
 // HTTP is the data listener.
@@ -97,6 +99,7 @@ func Default() Config {
 		Drain:     Drain{Delay: time.Second, Timeout: 15 * time.Second},
 		Evaluate:  evaluate.DefaultConfig(),
 		Rules:     rules.DefaultConfig(),
+		Decisions: decisions.DefaultConfig(),
 		Watch:     watch.DefaultConfig(),
 		Log:       Log{Level: "info", Format: "json"},
 		Telemetry: Telemetry{ServiceName: "drey", SampleRatio: 1},

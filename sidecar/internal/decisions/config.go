@@ -26,7 +26,7 @@ const (
 // Config says where the log is, how large it may be and what it may cost.
 type Config struct {
 	Dir           string        `yaml:"dir" doc:"folder of the decision log; empty = no log"`
-	Policy        Policy        `yaml:"policy" doc:"when the disk cannot keep up: block (calls wait), drop_oldest, or sample (fewer the fuller the queue); what is not written is counted and noted in the log"`
+	Policy        Policy        `yaml:"policy" enum:"block,drop_oldest,sample" doc:"when the disk cannot keep up: block (calls wait), drop_oldest, or sample (fewer the fuller the queue); what is not written is counted and noted in the log"`
 	Mask          []string      `yaml:"mask" doc:"names of fields whose values are never written, in inputs and results at any depth; upper and lower case count the same; state names mask the keys read from that state, error masks messages of errors"`
 	MaxValueBytes int           `yaml:"max_value_bytes" doc:"an input or a result that is longer is replaced by its length and hash"`
 	QueueBytes    int           `yaml:"queue_bytes" doc:"memory for decisions that are not yet written; twice as much is used while the disk is slow"`
@@ -55,6 +55,9 @@ const (
 	minSegmentBytes = 64 << 10
 	maxSegmentBytes = 1 << 30 // at segment.BlockBytes a block, fewer blocks than an index can name
 )
+
+// On says whether there is a log.
+func (c Config) On() bool { return c.Dir != "" }
 
 // Validate names what cannot work.
 func (c Config) Validate() error {

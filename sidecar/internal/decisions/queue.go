@@ -181,13 +181,13 @@ type batch struct {
 func (q *queue) take() (batch, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b := batch{records: q.buf[q.head:], buf: q.buf, notes: q.notes, flush: q.flush, lost: q.fresh}
-	if q.count == 0 && len(b.notes) == 0 && len(b.flush) == 0 && len(b.lost) == 0 {
+	b := batch{records: q.buf[q.head:], buf: q.buf, notes: q.notes, flush: q.flush}
+	if q.count == 0 && len(b.notes) == 0 && len(b.flush) == 0 && len(q.fresh) == 0 {
 		return batch{}, false
 	}
 	q.buf, q.spare, q.head, q.count, q.notes, q.flush = q.spare[:0], nil, 0, 0, nil, nil
-	if len(b.lost) > 0 {
-		q.fresh = losses{}
+	if len(q.fresh) > 0 { // an empty one stays the queue's own
+		b.lost, q.fresh = q.fresh, losses{}
 	}
 	close(q.room)
 	q.room = make(chan struct{})

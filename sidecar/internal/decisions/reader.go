@@ -81,7 +81,7 @@ func (r *Reader) Range(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 // slow that segments are dropped before it reads them gets an error that says so, and goes on with the oldest there is.
 func (r *Reader) Tail(ctx context.Context, n int, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		last, err := r.last()
+		last, err := r.Last()
 		if err != nil {
 			yield(Entry{}, err)
 			return
@@ -94,8 +94,8 @@ func (r *Reader) Tail(ctx context.Context, n int, q Query) iter.Seq2[Entry, erro
 	}
 }
 
-// last is the number of the last record.
-func (r *Reader) last() (uint64, error) {
+// Last is the number of the last record, 0 if there is none.
+func (r *Reader) Last() (uint64, error) {
 	for tries := 0; ; tries++ {
 		files, err := listSegments(r.dir)
 		if err != nil || len(files) == 0 {

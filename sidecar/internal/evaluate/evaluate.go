@@ -31,7 +31,8 @@ type Request struct {
 	Function string // empty = the default function
 	// Event is one valid JSON value. The service owns it from the call on: after a deadline the function may still
 	// read it, so the caller must not use its memory again.
-	Event []byte
+	Event  []byte
+	Origin Origin // for the decision log
 }
 
 // Answer is a decision.
@@ -73,6 +74,8 @@ type Service struct {
 	draining  atomic.Bool
 	shed      atomic.Int64
 	replayed  atomic.Int64
+	decisions DecisionLog // nil: nothing is kept
+	build     string
 }
 
 // New returns a service for the registered functions. It opens each of them, with the parameters that they declare by
@@ -171,6 +174,11 @@ func (s *Service) answer(ctx context.Context, req Request, draining bool) (Answe
 	answer, err := Answer{}, error(errDraining)
 	if !draining {
 		answer, err = s.evaluate(ctx, req, repeatable)
+		if s.decisions != nil {
+			if unkept := s.keep(ctx, start, &req, &answer, err); unkept != nil {
+				err = unkept
+			}
+		}
 	}
 	if err != nil {
 		p := *problem.From(err) // a copy: a remembered error is shared between calls

@@ -50,6 +50,7 @@ type Options struct {
 	Service       Service // nil: nothing is evaluated, and Functions is not looked at
 	Functions     *udf.Registry
 	Watch         Watch      // nil: no checkpoints are watched
+	Decisions     Decisions  // nil: no decisions are kept
 	Status        func() any // the document of /v1/status
 	Metrics       http.Handler
 	Calls         *telemetry.Calls
@@ -112,6 +113,7 @@ func (a *API) Data() chi.Router {
 			r.Get("/v1/functions/{name}", a.getFunction)
 		}
 		r.Get("/v1/status", a.status)
+		r.Get("/v1/decisions", a.listDecisions)
 		a.checkpoints(r)
 	})
 	return r

@@ -37,6 +37,7 @@ const (
 	Overloaded           Code = "overloaded"
 	Draining             Code = "draining"
 	FunctionQuarantined  Code = "function_quarantined"
+	LogUnavailable       Code = "log_unavailable"
 	DeadlineExceeded     Code = "deadline_exceeded"
 )
 
@@ -67,6 +68,7 @@ var table = map[Code]meaning{
 	Overloaded:           {"too many calls in flight", http.StatusServiceUnavailable, codes.Unavailable, true},
 	Draining:             {"the sidecar is shutting down", http.StatusServiceUnavailable, codes.Unavailable, true},
 	FunctionQuarantined:  {"the function is quarantined", http.StatusServiceUnavailable, codes.Unavailable, true},
+	LogUnavailable:       {"a log cannot be written", http.StatusServiceUnavailable, codes.Unavailable, true},
 	DeadlineExceeded:     {"the function did not answer in time", http.StatusGatewayTimeout, codes.DeadlineExceeded, true},
 }
 

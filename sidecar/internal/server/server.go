@@ -56,19 +56,20 @@ type sidecar struct {
 	started time.Time
 	undo    []func() error
 
-	log     *slog.Logger
-	metrics *telemetry.Metrics
-	traces  *telemetry.Traces
-	data    *dataDir
-	rules   *rules.Rules      // nil without a file
-	service *evaluate.Service // nil with WatchOnly
-	watch   *watcher          // nil if nothing is watched
-	api     *httpapi.API
-	grpc    *grpcapi.API
-	state   atomic.Value // string
-	bound   Bound
-	servers []*transport
-	failed  chan error
+	log       *slog.Logger
+	metrics   *telemetry.Metrics
+	traces    *telemetry.Traces
+	data      *dataDir
+	rules     *rules.Rules      // nil without a file
+	service   *evaluate.Service // nil with WatchOnly
+	watch     *watcher          // nil if nothing is watched
+	decisions *decisionLog      // nil if none are kept
+	api       *httpapi.API
+	grpc      *grpcapi.API
+	state     atomic.Value // string
+	bound     Bound
+	servers   []*transport
+	failed    chan error
 }
 
 func (s *sidecar) onDown(undo func() error) { s.undo = append(s.undo, undo) }
@@ -119,6 +120,9 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 	if s.service, err = evaluate.New(c.Evaluate, registry, c.Functions.Parameters, s.metrics); err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
+	if err := s.keepDecisions(ctx); err != nil {
+		return err
+	}
 	s.onDown(s.service.Close) // after the listeners: no call comes any more
 	return s.listen(registry)
 }
@@ -158,6 +162,9 @@ func (s *sidecar) listen(registry *udf.Registry) (err error) {
 	}
 	if s.service != nil {
 		options.Service = s.service
+	}
+	if s.decisions != nil {
+		options.Decisions = s.decisions.reader
 	}
 	if s.watch != nil {
 		options.Watch = s.watch.Watch

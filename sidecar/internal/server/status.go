@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
 	"github.com/drey-flink/drey/sidecar/internal/watch"
@@ -17,9 +18,10 @@ type Status struct {
 	ConfigDigest string    `json:"config_digest"`
 	Listeners    Bound     `json:"listeners"`
 	evaluate.Status
-	Rules     *rules.Status `json:"rules,omitempty"`
-	Watch     *watch.Status `json:"watch,omitempty"`
-	LastCrash *Crash        `json:"last_crash,omitempty"`
+	Rules     *rules.Status     `json:"rules,omitempty"`
+	Watch     *watch.Status     `json:"watch,omitempty"`
+	Decisions *decisions.Status `json:"decisions,omitempty"`
+	LastCrash *Crash            `json:"last_crash,omitempty"`
 }
 
 func (s *sidecar) status() Status {
@@ -34,6 +36,10 @@ func (s *sidecar) status() Status {
 	if s.watch != nil {
 		w := s.watch.Status()
 		status.Watch = &w
+	}
+	if s.decisions != nil {
+		d := s.decisions.Status()
+		status.Decisions = &d
 	}
 	if s.rules != nil {
 		r := s.rules.Status()
