@@ -9,6 +9,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
+	"github.com/drey-flink/drey/sidecar/internal/stateful"
 	"github.com/drey-flink/drey/sidecar/internal/watch"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 	Functions Functions        `yaml:"functions" doc:"what functions are given when they are opened"`
 	Rules     rules.Config     `yaml:"rules" doc:"the built-in function \"rules\""`
 	Decisions decisions.Config `yaml:"decisions" doc:"the decision log, which keeps every decision with what explains it"`
+	State     stateful.Config  `yaml:"state" doc:"state of functions, which comes back with Flink's checkpoints"`
 	Watch     watch.Config     `yaml:"watch" doc:"the watcher, which keeps verified local copies of Flink's checkpoints"`
 	Log       Log              `yaml:"log" doc:"the log on standard error"`
 	Telemetry Telemetry        `yaml:"telemetry" doc:"traces; metrics are always at /metrics"`
@@ -100,6 +102,7 @@ func Default() Config {
 		Evaluate:  evaluate.DefaultConfig(),
 		Rules:     rules.DefaultConfig(),
 		Decisions: decisions.DefaultConfig(),
+		State:     stateful.DefaultConfig(),
 		Watch:     watch.DefaultConfig(),
 		Log:       Log{Level: "info", Format: "json"},
 		Telemetry: Telemetry{ServiceName: "drey", SampleRatio: 1},

@@ -63,6 +63,7 @@ func (c Config) check() violations {
 	v.section("evaluate", c.Evaluate.Validate())
 	v.section("rules", c.Rules.Validate())
 	v.section("decisions", c.Decisions.Validate())
+	v.section("state", c.State.Validate())
 	v.section("watch", c.Watch.Validate())
 	if c.Watch.On() && c.Watch.Folder(c.DataDir) == "" {
 		v.add("watch.dir", "is empty, and so is data_dir: the copies of checkpoints need a folder, give one with --watch-dir")

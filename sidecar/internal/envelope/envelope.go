@@ -26,6 +26,7 @@ type Call struct {
 	ID       string // empty = not given
 	Function string // empty = not given
 	Event    []byte // one valid JSON value; part of the memory that was read
+	State    *State // nil = not given
 }
 
 // Batch is a list of calls.
@@ -34,7 +35,7 @@ type Batch struct {
 	Items    []Call
 }
 
-// ReadCall reads {"event": any, "function"?: string, "id"?: string}. The error is a *problem.Error; the call then holds
+// ReadCall reads {"event": any, "function"?: string, "id"?: string, "state"?: State}. The error is a *problem.Error; the call then holds
 // what could be read, so that an answer can still name the id.
 func ReadCall(body []byte) (Call, error) {
 	d := newReader(body)
@@ -112,6 +113,8 @@ func (d *reader) call(at string) (Call, error) {
 			call.Function, err = d.text(at + "function")
 		case "id":
 			call.ID, err = d.id(at + "id")
+		case "state":
+			call.State, err = d.state(at + "state")
 		default:
 			return false, nil
 		}
@@ -119,6 +122,9 @@ func (d *reader) call(at string) (Call, error) {
 	}, callKeys)
 	if ok && err == nil && !event {
 		d.violate(at+"event", "is missing")
+	}
+	if ok && err == nil && call.State != nil && call.State.Session != "" && call.ID == "" {
+		d.violate(at+"id", "is missing: a request of a session needs it")
 	}
 	return call, err
 }

@@ -16,7 +16,8 @@ import (
 const maxViolations = 20
 
 const (
-	callKeys  = "event,function,id"
+	callKeys  = "event,function,id,state"
+	stateKeys = "epoch,key,key_group,session,watermark"
 	batchKeys = "items,function"
 )
 

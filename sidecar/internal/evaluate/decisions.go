@@ -45,6 +45,9 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 		d.ErrorCode, d.ErrorMessage = string(p.Code), p.Detail
 	} else {
 		d.Result, d.Time, d.Replayed = answer.Result, answer.Time, answer.Replayed
+		if answer.State != nil {
+			d.State = answer.State.Reads
+		}
 	}
 	// The wait for the log is part of the call: it ends when the call has to.
 	ctx, cancel := context.WithDeadline(ctx, start.Add(s.deadline(req.Function)))

@@ -33,6 +33,7 @@ type Request struct {
 	// read it, so the caller must not use its memory again.
 	Event  []byte
 	Origin Origin // for the decision log
+	State  *State // the function gets state; nil: it gets none
 }
 
 // Answer is a decision.
@@ -42,6 +43,7 @@ type Answer struct {
 	Result   []byte // a JSON object; shared, must not be changed
 	Time     time.Time
 	Replayed bool // answered from memory
+	State    *StateAnswer
 }
 
 // Outcome is the answer to one item of a batch, or what went wrong with it.
@@ -75,6 +77,7 @@ type Service struct {
 	shed      atomic.Int64
 	replayed  atomic.Int64
 	decisions DecisionLog // nil: nothing is kept
+	states    States      // nil: state is off
 	build     string
 }
 
@@ -171,6 +174,9 @@ func (s *Service) answer(ctx context.Context, req Request, draining bool) (Answe
 	if req.Function == "" {
 		req.Function = s.cfg.DefaultFunction
 	}
+	if req.State != nil && req.State.Session != "" && s.states != nil {
+		req.Origin = s.states.Origin(req.State)
+	}
 	answer, err := Answer{}, error(errDraining)
 	if !draining {
 		answer, err = s.evaluate(ctx, req, repeatable)
@@ -199,10 +205,23 @@ func (s *Service) evaluate(ctx context.Context, req Request, repeatable bool) (A
 	if !ok {
 		return Answer{}, s.unknown(req.Function)
 	}
+	switch {
+	case req.State == nil:
+	case s.states == nil:
+		return Answer{}, problem.New(problem.InvalidRequest, "state: this sidecar keeps none; set state.enabled (--state-enabled)")
+	case req.State.Session != "" && !repeatable:
+		return Answer{}, problem.New(problem.InvalidRequest, "id: is missing: without it a request of a session that is sent again would count twice")
+	case req.State.Session != "":
+		return s.admitAndCall(ctx, guard, req) // what is known of the id is part of the session's state
+	}
 	if !repeatable || s.cfg.Idempotency.MaxEntries == 0 {
 		return s.admitAndCall(ctx, guard, req)
 	}
-	print, err := idempotency.FingerprintOf(req.Function, req.Event)
+	of := req.Function
+	if req.State != nil {
+		of += "\x00" + req.State.Key
+	}
+	print, err := idempotency.FingerprintOf(of, req.Event)
 	if err != nil {
 		return Answer{}, problem.New(problem.InvalidEvent, "%v", err)
 	}
@@ -243,6 +262,9 @@ func (s *Service) admitAndCall(ctx context.Context, guard *invoke.Guard, req Req
 		return Answer{}, err
 	}
 	s.obs.InFlight(1)
+	if req.State != nil {
+		return s.apply(ctx, guard, &req)
+	}
 	// The place is held until the function has really ended, even if its deadline passes first: functions that hang
 	// fill the places and the sidecar sheds load, instead of piling up goroutines without bound.
 	result, err := guard.Call(ctx, req.Event, func() {

@@ -85,7 +85,7 @@ func headerValue(id string) string {
 	return id
 }
 
-// appendAnswer writes {"id","result","timestamp","function"}.
+// appendAnswer writes {"id","result","timestamp","function"}, and what the answer is worth if it rests on state.
 func appendAnswer(dst []byte, answer evaluate.Answer) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = appendString(dst, answer.ID)
@@ -95,6 +95,12 @@ func appendAnswer(dst []byte, answer evaluate.Answer) []byte {
 	dst = strconv.AppendInt(dst, answer.Time.UnixMilli(), 10)
 	dst = append(dst, `,"function":`...)
 	dst = appendString(dst, answer.Function)
+	if s := answer.State; s != nil {
+		dst = append(dst, `,"state":{"guarantee":`...)
+		dst = appendString(dst, s.Guarantee)
+		dst = append(dst, `,"version":`...)
+		dst = append(strconv.AppendUint(dst, s.Version, 10), '}')
+	}
 	return append(dst, '}')
 }
 
@@ -160,7 +166,7 @@ func retryAfter(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))
 // that a retry would not change, so that a client which fails its job on any other status gets past the record.
 func inBand(r *http.Request, code problem.Code) bool {
 	values := r.Header["Prefer"]
-	if len(values) == 0 || code.Retryable() || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/evaluate") {
+	if len(values) == 0 || code.Retryable() || code.OfSession() || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/evaluate") {
 		return false
 	}
 	switch code {

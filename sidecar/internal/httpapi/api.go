@@ -51,6 +51,7 @@ type Options struct {
 	Functions     *udf.Registry
 	Watch         Watch      // nil: no checkpoints are watched
 	Decisions     Decisions  // nil: no decisions are kept
+	Sessions      Sessions   // nil: no sessions of Flink's operators
 	Status        func() any // the document of /v1/status
 	Metrics       http.Handler
 	Calls         *telemetry.Calls
@@ -115,6 +116,7 @@ func (a *API) Data() chi.Router {
 		r.Get("/v1/status", a.status)
 		r.Get("/v1/decisions", a.listDecisions)
 		a.checkpoints(r)
+		a.sessions(r)
 	})
 	return r
 }

@@ -41,6 +41,30 @@ const (
 	DeadlineExceeded     Code = "deadline_exceeded"
 )
 
+// The kinds of failure of a session and its state: see package session, which says what a caller has to do.
+const (
+	UnknownSession     Code = "unknown_session"
+	Fenced             Code = "fenced"
+	NotRestored        Code = "not_restored"
+	Conflict           Code = "conflict"
+	WrongKeyGroup      Code = "wrong_key_group"
+	Stale              Code = "stale"
+	LateMark           Code = "late_mark"
+	NoSnapshot         Code = "no_snapshot"
+	StateLimit         Code = "state_limit"
+	RestoreFailed      Code = "restore_failed"
+	RestoreUnavailable Code = "restore_unavailable"
+)
+
+// OfSession says whether the failure is one of a session: it is about the task that asks and not about one record.
+func (c Code) OfSession() bool {
+	switch c {
+	case UnknownSession, Fenced, NotRestored, Conflict, WrongKeyGroup, Stale, LateMark, NoSnapshot, StateLimit, RestoreFailed, RestoreUnavailable:
+		return true
+	}
+	return false
+}
+
 type meaning struct {
 	title     string
 	http      int
@@ -70,6 +94,18 @@ var table = map[Code]meaning{
 	FunctionQuarantined:  {"the function is quarantined", http.StatusServiceUnavailable, codes.Unavailable, true},
 	LogUnavailable:       {"a log cannot be written", http.StatusServiceUnavailable, codes.Unavailable, true},
 	DeadlineExceeded:     {"the function did not answer in time", http.StatusGatewayTimeout, codes.DeadlineExceeded, true},
+
+	UnknownSession:     {"no such session", http.StatusNotFound, codes.NotFound, false},
+	Fenced:             {"a newer attempt has taken over", http.StatusConflict, codes.Aborted, false},
+	NotRestored:        {"the session is not restored yet", http.StatusConflict, codes.FailedPrecondition, false},
+	Conflict:           {"the session has another state", http.StatusConflict, codes.FailedPrecondition, false},
+	WrongKeyGroup:      {"the key group is not one of the session's", http.StatusUnprocessableEntity, codes.OutOfRange, false},
+	Stale:              {"a late copy of a request that was answered", http.StatusConflict, codes.Aborted, false},
+	LateMark:           {"the mark came too late", http.StatusConflict, codes.FailedPrecondition, false},
+	NoSnapshot:         {"there is no snapshot of the checkpoint", http.StatusConflict, codes.FailedPrecondition, false},
+	StateLimit:         {"a limit does not let the state grow", http.StatusUnprocessableEntity, codes.ResourceExhausted, false},
+	RestoreFailed:      {"the state cannot be restored", http.StatusUnprocessableEntity, codes.DataLoss, false},
+	RestoreUnavailable: {"the state cannot be restored now", http.StatusServiceUnavailable, codes.Unavailable, true},
 }
 
 // Codes returns every code of the table.

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 
+	"github.com/drey-flink/drey/sidecar/functions/counter"
 	"github.com/drey-flink/drey/sidecar/functions/flights"
 	"github.com/drey-flink/drey/sidecar/functions/fraud"
 	"github.com/drey-flink/drey/udf-bridge/udf"
@@ -16,7 +17,7 @@ func Functions(user []func(*udf.Registry), more ...func(*udf.Registry)) (*udf.Re
 		register(registry)
 	}
 	builtIn := udf.NewRegistry()
-	for _, register := range append(more, fraud.Register, flights.Register) {
+	for _, register := range append(more, fraud.Register, flights.Register, counter.Register) {
 		register(builtIn)
 	}
 	registry.AddMissing(builtIn)

@@ -21,6 +21,8 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/grpcapi"
 	"github.com/drey-flink/drey/sidecar/internal/httpapi"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
+	"github.com/drey-flink/drey/sidecar/internal/session"
+	"github.com/drey-flink/drey/sidecar/internal/stateapi"
 	"github.com/drey-flink/drey/sidecar/internal/telemetry"
 	"github.com/drey-flink/drey/udf-bridge/udf"
 )
@@ -64,6 +66,7 @@ type sidecar struct {
 	service   *evaluate.Service // nil with WatchOnly
 	watch     *watcher          // nil if nothing is watched
 	decisions *decisionLog      // nil if none are kept
+	sessions  *session.Manager  // nil without a store of state
 	api       *httpapi.API
 	grpc      *grpcapi.API
 	state     atomic.Value // string
@@ -123,6 +126,9 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 	if err := s.keepDecisions(ctx); err != nil {
 		return err
 	}
+	if err := s.keepState(ctx); err != nil {
+		return err
+	}
 	s.onDown(s.service.Close) // after the listeners: no call comes any more
 	return s.listen(registry)
 }
@@ -162,6 +168,9 @@ func (s *sidecar) listen(registry *udf.Registry) (err error) {
 	}
 	if s.service != nil {
 		options.Service = s.service
+	}
+	if s.sessions != nil {
+		options.Sessions = stateapi.New(s.sessions)
 	}
 	if s.decisions != nil {
 		options.Decisions = s.decisions.reader

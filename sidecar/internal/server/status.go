@@ -6,6 +6,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
+	"github.com/drey-flink/drey/sidecar/internal/session"
 	"github.com/drey-flink/drey/sidecar/internal/watch"
 )
 
@@ -21,6 +22,7 @@ type Status struct {
 	Rules     *rules.Status     `json:"rules,omitempty"`
 	Watch     *watch.Status     `json:"watch,omitempty"`
 	Decisions *decisions.Status `json:"decisions,omitempty"`
+	Sessions  *session.Stats    `json:"sessions,omitempty"`
 	LastCrash *Crash            `json:"last_crash,omitempty"`
 }
 
@@ -40,6 +42,10 @@ func (s *sidecar) status() Status {
 	if s.decisions != nil {
 		d := s.decisions.Status()
 		status.Decisions = &d
+	}
+	if s.sessions != nil {
+		now := s.sessions.Stats()
+		status.Sessions = &now
 	}
 	if s.rules != nil {
 		r := s.rules.Status()

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/statestore/segment"
 )
@@ -44,6 +46,9 @@ func (s *session) giveUp(b *barrier, why *Error) {
 		if other == b {
 			s.barriers = append(s.barriers[:i:i], s.barriers[i+1:]...)
 			b.finish(segment.Reference{}, why)
+			if missed := s.m.config.Observe.Missed; missed != nil && b.marked && !errors.Is(why, errAborted) {
+				missed()
+			}
 			s.m.running.Go(b.frozen.Release) // takes longer than others may have to wait
 			return
 		}
@@ -114,7 +119,7 @@ func (s *session) markAt(b *barrier, mark Mark) error {
 		return translate(err)
 	}
 	s.marked = mark.Epoch
-	b.marked, b.full = true, mark.Full
+	b.marked, b.markedAt, b.full = true, time.Now(), mark.Full
 	// A mark that comes after a later one is refused: what was frozen for it is of no use.
 	for len(s.barriers) > 0 && s.barriers[0].epoch < mark.Epoch && !s.barriers[0].marked {
 		s.giveUp(s.barriers[0], refuse(CodeLate, "the mark of checkpoint %d came before that of checkpoint %d", mark.Epoch, s.barriers[0].epoch))
@@ -142,6 +147,11 @@ func (m *Manager) Durable(ctx context.Context, t Token, epoch uint64) (segment.R
 	case <-b.done:
 		return b.ref, b.err
 	case <-ctx.Done():
+	}
+	select {
+	case <-b.done: // both were ready
+		return b.ref, b.err
+	default:
 		return segment.Reference{}, context.Cause(ctx)
 	}
 }
@@ -159,6 +169,8 @@ func (m *Manager) Abort(ctx context.Context, t Token, epoch uint64) error {
 	return s.synced()
 }
 
+var errAborted = errors.New("it was aborted")
+
 func (s *session) abort(epoch uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +183,7 @@ func (s *session) abort(epoch uint64) error {
 			if err := s.append(recordAbort, aborted{epoch}); err != nil {
 				return s.unlogged(err)
 			}
-			s.giveUp(b, refuse(CodeNoSnapshot, "checkpoint %d was aborted", epoch))
+			s.giveUp(b, refuse(CodeNoSnapshot, "checkpoint %d: %w", epoch, errAborted))
 			return nil
 		}
 	}

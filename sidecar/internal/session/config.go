@@ -32,10 +32,20 @@ type Config struct {
 	Uploads, Parallel int
 	// RetryMin is how long to wait before the store is tried again; it doubles up to RetryMax.
 	RetryMin, RetryMax time.Duration
+	// Observe is told what becomes of snapshots; its functions must be quick, and may be nil.
+	Observe Observer
 	// NewID gives names that do not come twice, in letters and digits.
 	NewID func() string
 	// BootID names the present run of the machine, "" if that is not known: a log of another run may lack its end.
 	BootID func() string
+}
+
+// Observer is told what becomes of the snapshots that were asked for.
+type Observer struct {
+	// Written: a snapshot is in the store. bytes is what it added, took the time since it was asked for.
+	Written func(bytes int64, took time.Duration)
+	// Missed: one that was marked was given up. Not those that Flink has aborted.
+	Missed func()
 }
 
 // DefaultConfig keeps everything in memory.

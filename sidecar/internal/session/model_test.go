@@ -39,7 +39,7 @@ func TestModel(t *testing.T) {
 	}
 	schedules := *modelSchedules
 	if schedules == 0 {
-		schedules = 200
+		schedules = 120
 		if testing.Short() {
 			schedules = 30
 		}
@@ -215,7 +215,7 @@ func TestModelFindsFaults(t *testing.T) {
 		"marks without what waits to be emitted": {markIsAnswered: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const schedules = 200
+			const schedules = 120
 			for seed := range uint64(schedules) {
 				if w := runModel(t, seed+1, broken); len(w.found) > 0 {
 					t.Logf("seed %d: %s", seed+1, w.found[0])

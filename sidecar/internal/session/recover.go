@@ -221,7 +221,7 @@ func (s *session) again(generation uint64, record []byte, last *durable) error {
 			return err
 		}
 		if b := s.find(a.Epoch); b != nil {
-			s.giveUp(b, refuse(CodeNoSnapshot, "checkpoint %d was aborted", a.Epoch))
+			s.giveUp(b, refuse(CodeNoSnapshot, "checkpoint %d: %w", a.Epoch, errAborted))
 		}
 	case recordRestore, recordDurable: // known already
 	default:

@@ -46,6 +46,7 @@ type barrier struct {
 	frozen     *statestore.Frozen
 	generation uint64 // of the log, which begins with the freeze
 	marked     bool
+	markedAt   time.Time
 	full       bool
 
 	ctx    context.Context // ends when nobody wants the snapshot any more

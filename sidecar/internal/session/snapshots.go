@@ -151,6 +151,10 @@ func (s *session) written(b *barrier, d *durable) {
 	s.results = append(s.results, b)
 	s.results = s.results[max(0, len(s.results)-s.m.config.MaxPending):]
 	b.finish(d.Reference, nil)
+	if wrote := s.m.config.Observe.Written; wrote != nil {
+		segments := d.Manifest.Segments
+		wrote(segments[len(segments)-1].Bytes+d.Reference.Bytes, time.Since(b.markedAt))
+	}
 	for _, other := range older {
 		other.finish(segment.Reference{}, refuse(CodeNoSnapshot, "the mark of checkpoint %d did not come before the snapshot of %d was there", other.epoch, b.epoch))
 	}

@@ -63,6 +63,7 @@ type Metrics struct {
 	refused     metric.Int64Counter
 	suppressed  metric.Int64Counter
 	checkpointMetrics
+	stateMetrics
 
 	mu        sync.RWMutex
 	evaluated map[evaluatedKey][]metric.RecordOption

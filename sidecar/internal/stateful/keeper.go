@@ -1,0 +1,129 @@
+// Package stateful calls functions with state: under a session of Flink, so that it comes back with the checkpoint, or without
+// one, in the memory of this sidecar alone.
+package stateful
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/decisions"
+	"github.com/drey-flink/drey/sidecar/internal/evaluate"
+	"github.com/drey-flink/drey/sidecar/internal/problem"
+	"github.com/drey-flink/drey/sidecar/internal/session"
+	"github.com/drey-flink/drey/sidecar/internal/statescope"
+	"github.com/drey-flink/drey/sidecar/internal/statestore"
+)
+
+// Keeper implements evaluate.States.
+type Keeper struct {
+	sessions *session.Manager
+	local    *local
+}
+
+// New returns a keeper above the sessions of a manager, which stays the caller's, or nil if there are none; limits are those of the state of one function
+// without a session.
+func New(sessions *session.Manager, limits statestore.Limits) *Keeper {
+	return &Keeper{sessions: sessions, local: newLocal(limits)}
+}
+
+var _ evaluate.States = (*Keeper)(nil)
+
+// Origin says of which subtask a session is.
+func (k *Keeper) Origin(at *evaluate.State) evaluate.Origin {
+	token, err := session.ParseToken(at.Session)
+	if err != nil {
+		return evaluate.Origin{}
+	}
+	if k.sessions == nil {
+		return evaluate.Origin{}
+	}
+	spec, _ := k.sessions.Spec(token)
+	return evaluate.Origin{Job: spec.Job, Operator: spec.Operator, Subtask: spec.Subtask, Epoch: at.Epoch, Fence: token.Fence}
+}
+
+// Apply calls a function with its state, once or more often, or answers with what is stored for the id. An error of the call is
+// returned as it is, others are a *problem.Error or of the context.
+func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Applied, error) {
+	if c.At.Session == "" {
+		applied, err := k.local.apply(ctx, &c)
+		return applied, explain(err)
+	}
+	token, err := session.ParseToken(c.At.Session)
+	if err != nil {
+		return evaluate.Applied{}, explain(err)
+	}
+	if k.sessions == nil {
+		return evaluate.Applied{}, problem.New(problem.UnknownSession, "this sidecar has no sessions: set state.store (--state-store URL)")
+	}
+	request := session.Request{Watermark: c.At.Watermark, Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch}}
+	var reads []decisions.StateRead
+	answer, err := k.sessions.Apply(ctx, token, request, func(tx *statestore.Tx) ([]byte, error) {
+		result, scope, err := call(ctx, tx, &c, statescope.Checkpointed, k.sessions.Watermark(token))
+		if err != nil {
+			return nil, err
+		}
+		var version uint64
+		reads, version = seen(scope)
+		return appendStored(nil, version, time.Now(), result), nil
+	})
+	if err != nil {
+		return evaluate.Applied{}, explain(err)
+	}
+	applied, err := readStored(answer)
+	if err != nil {
+		return applied, problem.New(problem.Internal, "the answer that is stored for %q: %v", c.ID, err)
+	}
+	applied.Guarantee, applied.Reads, applied.Replayed = string(statescope.Checkpointed), reads, reads == nil
+	return applied, nil
+}
+
+// call calls a function with a transaction, which it cannot use any more afterwards, even if it still runs.
+func call(ctx context.Context, tx *statestore.Tx, c *evaluate.StateCall, guarantee statescope.Guarantee, watermark int64) ([]byte, *statescope.Scope, error) {
+	scope := statescope.New(tx, statescope.Call{ID: c.ID, Key: c.At.Key, Watermark: watermark, Guarantee: guarantee})
+	defer scope.End()
+	result, err := c.Function(statescope.With(ctx, scope))
+	return result, scope, err
+}
+
+// seen is never nil: nil reads are those of an answer that was stored.
+func seen(scope *statescope.Scope) ([]decisions.StateRead, uint64) {
+	looked, version := scope.Seen()
+	reads := make([]decisions.StateRead, len(looked))
+	for i, r := range looked {
+		reads[i] = decisions.StateRead{State: r.Name, Key: scope.Key, Version: r.Version}
+	}
+	return reads, version
+}
+
+// appendStored writes an answer as it is stored:
+//
+//	stored = format u8 (1), version uvarint, time in ms since 1970 varint, result
+func appendStored(dst []byte, version uint64, at time.Time, result []byte) []byte {
+	dst = append(dst, storedFormat)
+	dst = binary.AppendUvarint(dst, version)
+	dst = binary.AppendVarint(dst, at.UnixMilli())
+	return append(dst, result...)
+}
+
+const storedFormat = 1
+
+var errStored = errors.New("is none; was it written by a newer version of this program?")
+
+func readStored(data []byte) (evaluate.Applied, error) {
+	if len(data) == 0 || data[0] != storedFormat {
+		return evaluate.Applied{}, errStored
+	}
+	data = data[1:]
+	version, n := binary.Uvarint(data)
+	if n <= 0 {
+		return evaluate.Applied{}, errStored
+	}
+	data = data[n:]
+	ms, n := binary.Varint(data)
+	if n <= 0 || len(data) == n {
+		return evaluate.Applied{}, errStored
+	}
+	return evaluate.Applied{Result: data[n:], Time: time.UnixMilli(ms), Version: version}, nil
+}
