@@ -319,7 +319,17 @@ func (c *Cluster) WatchFlags() []string {
 // StartSidecar starts `binary serve` with the further arguments, and waits until it is ready. Without an address among
 // the arguments it listens on free ports. The keys of the cluster's S3 are in its environment.
 func (c *Cluster) StartSidecar(ctx context.Context, binary string, args ...string) (Sidecar, error) {
-	ready := filepath.Join(c.Dir, "tmp", "sidecar-ready.json")
+	s, err := c.StartSidecarAs(ctx, NameSidecar, binary, args...)
+	if err != nil {
+		return s, err
+	}
+	c.Sidecar = &s
+	return s, c.save()
+}
+
+// StartSidecarAs starts one of several sidecars, under a name of its own.
+func (c *Cluster) StartSidecarAs(ctx context.Context, name, binary string, args ...string) (Sidecar, error) {
+	ready := filepath.Join(c.Dir, "tmp", name+"-ready.json")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Sidecar{}, err
 	}
@@ -327,7 +337,7 @@ func (c *Cluster) StartSidecar(ctx context.Context, binary string, args ...strin
 		"serve", "--ready-file", ready, "--http-addr", host + ":0", "--grpc-addr", host + ":0", "--admin-addr", host + ":0",
 	}, args...) // a flag given twice counts as given last
 	keys := []string{"AWS_ACCESS_KEY_ID=" + c.AccessKey, "AWS_SECRET_ACCESS_KEY=" + c.SecretKey, "AWS_SESSION_TOKEN="}
-	p, err := c.start(NameSidecar, keys, binary, all...)
+	p, err := c.start(name, keys, binary, all...)
 	if err != nil {
 		return Sidecar{}, err
 	}
@@ -339,11 +349,7 @@ func (c *Cluster) StartSidecar(ctx context.Context, binary string, args ...strin
 		}
 		return json.Unmarshal(text, &s)
 	})
-	if err != nil {
-		return Sidecar{}, err
-	}
-	c.Sidecar = &s
-	return s, c.save()
+	return s, err
 }
 
 // Kill ends one process of the cluster as a crash would, and waits until it is gone.
@@ -387,6 +393,11 @@ func Down(ctx context.Context, dir string) (ran bool, err error) {
 // end ends processes in the reverse order of their start.
 func end(dir string, alive map[string][]int) error {
 	var errs []error
+	for name, pids := range alive { // further sidecars
+		if !slices.Contains(order, name) {
+			errs = append(errs, terminate(pids, dir, 15*time.Second))
+		}
+	}
 	for _, name := range slices.Backward(order) {
 		errs = append(errs, terminate(alive[name], dir, 15*time.Second))
 	}

@@ -72,16 +72,22 @@ func zooKeeper(t *testing.T) string {
 	return address
 }
 
-// With high availability the job survives its JobManager: the same id, restored, with counters that begin again. The watcher does
-// not take it for another job, nor for one that has ended.
-func TestJobManagerFailsOver(t *testing.T) {
-	c := upWith(t, cluster.Options{Config: map[string]string{
+// highlyAvailable configures a JobManager whose jobs survive it.
+func highlyAvailable(t *testing.T) map[string]string {
+	t.Helper()
+	return map[string]string{
 		"high-availability.type":                                            "zookeeper",
 		"high-availability.storageDir":                                      "s3://flink/ha",
 		"high-availability.zookeeper.quorum":                                zooKeeper(t),
 		"high-availability.zookeeper.client.session-timeout":                "4000",
 		"high-availability.zookeeper.client.tolerate-suspended-connections": "true",
-	}})
+	}
+}
+
+// With high availability the job survives its JobManager: the same id, restored, with counters that begin again. The watcher does
+// not take it for another job, nor for one that has ended.
+func TestJobManagerFailsOver(t *testing.T) {
+	c := upWith(t, cluster.Options{Config: highlyAvailable(t)})
 	w := newReader(t, c).watch()
 	k := known{keys: 100, large: 30_000}
 	j := submitState(t, c, k, map[string]string{

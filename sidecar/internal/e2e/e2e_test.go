@@ -2,6 +2,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -51,11 +52,11 @@ func up(t *testing.T) *cluster.Cluster {
 	return upWith(t, cluster.Options{})
 }
 
-// upWith starts a cluster of two slots for one test.
+// upWith starts a cluster for one test, of two slots unless another number is asked for.
 func upWith(t *testing.T, o cluster.Options) *cluster.Cluster {
 	t.Helper()
 	dir := t.TempDir()
-	o.Dir, o.Slots, o.AnyPorts, o.Tied, o.Progress = dir, 2, true, true, func(s string) { t.Log(s) }
+	o.Dir, o.Slots, o.AnyPorts, o.Tied, o.Progress = dir, cmp.Or(o.Slots, 2), true, true, func(s string) { t.Log(s) }
 	c, _, err := cluster.Up(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

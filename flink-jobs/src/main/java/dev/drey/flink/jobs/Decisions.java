@@ -46,7 +46,8 @@ final class Decisions {
         errors.sinkTo(files(path + "/errors")).name("errors").uid("errors");
     }
 
-    private static FileSink<String> files(String path) {
+    /** Lines in a folder, exactly once. */
+    static FileSink<String> files(String path) {
         return FileSink.forRowFormat(new Path(path), new SimpleStringEncoder<String>("UTF-8"))
                 .withBucketAssigner(new BasePathBucketAssigner<>())
                 .withRollingPolicy(OnCheckpointRollingPolicy.build())

@@ -1,10 +1,16 @@
 package dev.drey.flink.async;
 
+import dev.drey.flink.async.state.GoStateOperatorFactory;
+import dev.drey.flink.async.state.Identified;
+import dev.drey.flink.async.state.Keys;
+import dev.drey.flink.async.state.SessionSettings;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.functions.KeySelector;
+import org.apache.flink.api.java.typeutils.TypeExtractor;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.streaming.api.datastream.AsyncDataStream;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -14,9 +20,13 @@ import org.apache.flink.streaming.api.functions.ProcessFunction;
 import org.apache.flink.util.Collector;
 import org.apache.flink.util.OutputTag;
 import org.apache.flink.util.ParameterTool;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Puts a {@link GoAsyncFunction} into a job. */
 public final class GoAsync {
+    private static final Logger LOG = LoggerFactory.getLogger(GoAsync.class);
+
     private GoAsync() {}
 
     /**
@@ -60,6 +70,62 @@ public final class GoAsync {
         return wire(stream, function, true);
     }
 
+    /**
+     * Calls a function with state: of each record the state of its key. It is exactly as old as the
+     * checkpoint that the job is restored from, wherever it is restored. The sidecar needs {@code
+     * state.enabled} and {@code state.store}.
+     *
+     * <p>Records of a key reach the function one by one, in the order of their arrival at the
+     * sidecar: with several in flight that need not be the order of the stream. With {@code
+     * id(...)} of the function each record must have an id of its own.
+     *
+     * @param key a string, a number or another basic type
+     */
+    public static <IN, K, OUT> Streams<IN, OUT> keyed(
+            DataStream<IN> stream, KeySelector<IN, K> key, GoAsyncFunction<IN, OUT> function) {
+        GoAsyncSettings settings = function.settings();
+        StreamExecutionEnvironment env = stream.getExecutionEnvironment();
+        TypeInformation<K> keyType = TypeExtractor.getKeySelectorTypes(key, stream.getType());
+        Keys<IN> keys = new Keys<>(key, keyType);
+        if (env.getCheckpointConfig().getTolerableCheckpointFailureNumber() <= 0) {
+            LOG.warn(
+                    "{}: when the store of Go's state is away checkpoints fail, and with"
+                            + " execution.checkpointing.tolerable-failed-checkpoints at 0 the job with them;"
+                            + " raise it",
+                    function.name());
+        }
+        // Partitioned by key, and yet no keyed stream for Flink: it would set up a state backend
+        // for keys that nobody uses.
+        DataStream<IN> partitioned = new DataStream<>(env, stream.keyBy(key).getTransformation());
+        DataStream<Identified<IN>> identified =
+                partitioned
+                        .map(new Identify<>(function.id()))
+                        .returns(Identified.type(stream.getType()))
+                        .name(function.name() + "-id")
+                        .uid(function.name() + "-id");
+        SessionSettings session =
+                new SessionSettings(
+                        function.name(),
+                        settings::url,
+                        settings.maxAnswerBytes(),
+                        settings.retryPolicy(),
+                        settings.restorePolicy(),
+                        settings.capacity(),
+                        settings.timeout().toMillis(),
+                        settings.ordered()
+                                ? AsyncDataStream.OutputMode.ORDERED
+                                : AsyncDataStream.OutputMode.UNORDERED);
+        SingleOutputStreamOperator<GoResult<IN, OUT>> calls =
+                identified
+                        .forward()
+                        .transform(
+                                function.name(),
+                                resultType(stream.getType(), function.resultType()),
+                                new GoStateOperatorFactory<>(
+                                        new KeyedGoFunction<>(function, keys), session, keys));
+        return split(calls, function);
+    }
+
     private static <IN, OUT> Streams<IN, OUT> wire(
             DataStream<IN> stream, GoAsyncFunction<IN, OUT> function, boolean ordered) {
         GoAsyncSettings settings = function.settings();
@@ -73,12 +139,18 @@ public final class GoAsync {
                                 stream, function, timeout, TimeUnit.MILLISECONDS, capacity)
                         : AsyncDataStream.unorderedWait(
                                 stream, function, timeout, TimeUnit.MILLISECONDS, capacity);
-        calls = calls.returns(type).name(function.name()).uid(function.name());
+        return split(calls.returns(type), function);
+    }
 
+    private static <IN, OUT> Streams<IN, OUT> split(
+            SingleOutputStreamOperator<GoResult<IN, OUT>> calls,
+            GoAsyncFunction<IN, OUT> function) {
+        TypeInformation<GoResult<IN, OUT>> type = calls.getType();
+        calls.name(function.name()).uid(function.name());
         // Always there, whatever the on-error choice: so it can be changed over a restore without
         // changing the graph.
         OutputTag<GoResult<IN, OUT>> failed = new OutputTag<>(function.name() + "-failed", type);
-        boolean aside = settings.onError() == OnError.SIDE_OUTPUT;
+        boolean aside = function.settings().onError() == OnError.SIDE_OUTPUT;
         SingleOutputStreamOperator<GoResult<IN, OUT>> results =
                 calls.process(new Split<>(failed, aside))
                         .returns(type)

@@ -4,6 +4,8 @@ import dev.drey.flink.async.client.Call;
 import dev.drey.flink.async.client.Failure;
 import dev.drey.flink.async.client.GoCallException;
 import dev.drey.flink.async.client.GoClient;
+import dev.drey.flink.async.state.GoSession;
+import dev.drey.flink.async.state.Place;
 import java.util.Collections;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -72,17 +74,38 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
     public void open(OpenContext context) {
         pending = new ConcurrentHashMap<>();
         codec = new GoCodec<>(function, resultClass);
-        client = GoClient.acquire(settings.url(), settings.maxAnswerBytes());
+        int subtask = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
+        client = GoClient.acquire(settings.url(subtask), settings.maxAnswerBytes());
         metrics = new GoMetrics(getRuntimeContext().getMetricGroup(), pending::size);
     }
 
     @Override
     public void asyncInvoke(IN input, ResultFuture<GoResult<IN, OUT>> result) {
-        String key = null;
+        invoke(input, null, null, result);
+    }
+
+    /**
+     * Begins a call.
+     *
+     * @param given the id, if the record has one already
+     * @param place of the state that the call is for, null for a call without state
+     */
+    void invoke(
+            IN input,
+            @Nullable String given,
+            @Nullable Place place,
+            ResultFuture<GoResult<IN, OUT>> result) {
+        String key = given;
         byte[] request;
         try {
-            key = id == null ? null : id.apply(input);
-            request = codec.request(key, event == null ? input : event.apply(input));
+            if (key == null && id != null) {
+                key = id.apply(input);
+            }
+            if (key == null && place != null) {
+                throw new IllegalArgumentException(
+                        "id(...) is null for a record; a call with state needs one");
+            }
+            request = codec.request(key, place, event == null ? input : event.apply(input));
         } catch (Exception
                 | StackOverflowError
                         e) { // the user's lambdas, and Jackson on a record that holds itself
@@ -140,7 +163,9 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
             int attempts,
             long micros) {
         metrics.error();
-        if (settings.onError() == OnError.FAIL) {
+        // Without its session no record may go on, or the state would lack it: Flink has to
+        // restore.
+        if (settings.onError() == OnError.FAIL || GoSession.isFatal(failure)) {
             LOG.warn("call failed, the job is going to fail: {}", failure.getMessage());
             safely(() -> result.completeExceptionally(failure));
             return;
@@ -203,6 +228,15 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
     /** What it runs with. */
     public GoAsyncSettings settings() {
         return settings;
+    }
+
+    GoMetrics metrics() {
+        return metrics;
+    }
+
+    @Nullable
+    SerializableFunction<IN, String> id() {
+        return id;
     }
 
     /** The operator's name and uid. */

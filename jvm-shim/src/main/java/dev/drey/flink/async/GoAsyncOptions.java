@@ -18,7 +18,9 @@ public final class GoAsyncOptions {
                     .stringType()
                     .defaultValue("http://127.0.0.1:8080")
                     .withDescription(
-                            "Base URL of the sidecar, as seen from the TaskManagers; /evaluate is added. https is"
+                            "Base URL of the sidecar, as seen from the TaskManagers; /evaluate is added. Several,"
+                                    + " separated by commas, are given to the subtasks in turn: subtask 0 the first,"
+                                    + " subtask 1 the second. https is"
                                     + " verified against the trust store of the JVM"
                                     + " (javax.net.ssl.trustStore). No credentials in the URL.");
 
@@ -100,6 +102,15 @@ public final class GoAsyncOptions {
                     .defaultValue(MemorySize.ofMebiBytes(4))
                     .withDescription(
                             "An answer larger than this is an error and is not kept in memory.");
+
+    /** Restore of state. */
+    public static final ConfigOption<Duration> RESTORE_TIMEOUT =
+            ConfigOptions.key("drey.state.restore-timeout")
+                    .durationType()
+                    .defaultValue(Duration.ofMinutes(10))
+                    .withDescription(
+                            "How long a subtask waits until the sidecar has loaded the state of a checkpoint, a store"
+                                    + " that is away included; then it fails and is started again.");
 
     private GoAsyncOptions() {}
 }

@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.time.Duration;
+import java.util.ArrayList;
 import org.apache.flink.configuration.ReadableConfig;
 
 /**
@@ -17,16 +18,19 @@ public final class GoAsyncSettings implements Serializable {
     /** Between the end of the last attempt and Flink's time-out, when that is derived. */
     static final Duration MARGIN = Duration.ofSeconds(5);
 
-    private final URI url;
+    private final ArrayList<URI> urls = new ArrayList<>();
     private final int capacity;
     private final Duration timeout;
     private final boolean ordered;
     private final OnError onError;
     private final int maxAnswerBytes;
     private final RetryPolicy retryPolicy;
+    private final RetryPolicy restorePolicy;
 
     private GoAsyncSettings(ReadableConfig config, OnError onErrorDefault) {
-        url = url(config.get(GoAsyncOptions.SIDECAR_URL));
+        for (String one : config.get(GoAsyncOptions.SIDECAR_URL).split(",", -1)) {
+            urls.add(url(one));
+        }
         capacity = config.get(GoAsyncOptions.CAPACITY);
         ordered = config.get(GoAsyncOptions.ORDERED);
         onError = config.getOptional(GoAsyncOptions.ON_ERROR).orElse(onErrorDefault);
@@ -83,6 +87,15 @@ public final class GoAsyncSettings implements Serializable {
         retryPolicy =
                 new RetryPolicy(
                         attempt.toNanos(), budget.toNanos(), initial.toNanos(), max.toNanos());
+        Duration restore = config.get(GoAsyncOptions.RESTORE_TIMEOUT);
+        require(
+                isPositive(restore),
+                "drey.state.restore-timeout is %s; raise it above zero",
+                restore);
+        // One request may take as long as all: its answer comes when the state is there.
+        restorePolicy =
+                new RetryPolicy(
+                        restore.toNanos(), restore.toNanos(), initial.toNanos(), max.toNanos());
     }
 
     /** The settings in a configuration, with the options' own defaults. */
@@ -141,9 +154,13 @@ public final class GoAsyncSettings implements Serializable {
         }
     }
 
-    /** Base URL of the sidecar, without a slash at its end. */
-    public URI url() {
-        return url;
+    /**
+     * Base URL of the sidecar of a subtask, without a slash at its end.
+     *
+     * @param subtask its index
+     */
+    public URI url(int subtask) {
+        return urls.get(subtask % urls.size());
     }
 
     /** Records in flight per subtask. */
@@ -174,5 +191,10 @@ public final class GoAsyncSettings implements Serializable {
     /** Time-outs and backoff of a call. */
     public RetryPolicy retryPolicy() {
         return retryPolicy;
+    }
+
+    /** Time-outs and backoff of the restore of state. */
+    public RetryPolicy restorePolicy() {
+        return restorePolicy;
     }
 }

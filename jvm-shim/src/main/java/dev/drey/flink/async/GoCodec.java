@@ -2,6 +2,7 @@ package dev.drey.flink.async;
 
 import dev.drey.flink.async.client.AnswerReader;
 import dev.drey.flink.async.client.BadAnswerException;
+import dev.drey.flink.async.state.Place;
 import java.io.IOException;
 import javax.annotation.Nullable;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonGenerator;
@@ -19,9 +20,9 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.datatype.jdk8.Jdk8
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
 
 /**
- * The JSON of {@code POST /evaluate}: {@code {"function", "id"?, "event"}} there, {@code {"id",
- * "result", ...}} back. Flink's own Jackson, so that the job's is its own affair. Safe for use by
- * several threads.
+ * The JSON of {@code POST /evaluate}: {@code {"function", "id"?, "state"?, "event"}} there, {@code
+ * {"id", "result", ...}} back. Flink's own Jackson, so that the job's is its own affair. Safe for
+ * use by several threads.
  *
  * @param <OUT> what a result is read into
  */
@@ -52,12 +53,33 @@ public final class GoCodec<OUT> {
      * @throws IOException the event cannot be written
      */
     public byte[] request(@Nullable String id, @Nullable Object event) throws IOException {
+        return request(id, null, event);
+    }
+
+    /**
+     * A request for the state of a key.
+     *
+     * @param place null for a request without state
+     */
+    byte[] request(@Nullable String id, @Nullable Place place, @Nullable Object event)
+            throws IOException {
         try (ByteArrayBuilder out = new ByteArrayBuilder(512);
                 JsonGenerator json = MAPPER.createGenerator(out)) {
             json.writeStartObject();
             json.writeStringField("function", function);
             if (id != null) {
                 json.writeStringField("id", id);
+            }
+            if (place != null) {
+                json.writeObjectFieldStart("state");
+                json.writeStringField("session", place.session());
+                json.writeNumberField("epoch", place.epoch());
+                json.writeNumberField("key_group", place.keyGroup());
+                json.writeStringField("key", place.key());
+                if (place.watermark() != Long.MIN_VALUE) {
+                    json.writeNumberField("watermark", place.watermark());
+                }
+                json.writeEndObject();
             }
             json.writeFieldName("event");
             MAPPER.writeValue(json, event);

@@ -11,7 +11,9 @@ import org.apache.flink.metrics.MetricGroup;
 /**
  * What an operator counts, in its metric group {@code drey}: {@code requests, retries, shed,
  * errors} (records that failed for good), {@code inFlight} and the histogram {@code latencyMicros}
- * (a record's whole call). Updated by the client's threads.
+ * (a record's whole call); with state {@code markMicros} (how long a barrier held the task thread)
+ * and {@code durableMillis} (from a barrier to its snapshot in the store). Updated by the client's
+ * threads.
  */
 final class GoMetrics implements CallObserver {
     private static final long WINDOW_NANOS = TimeUnit.MINUTES.toNanos(1);
@@ -23,6 +25,11 @@ final class GoMetrics implements CallObserver {
     private final LatencyHistogram latencyMicros =
             new LatencyHistogram(WINDOW_NANOS, System::nanoTime);
 
+    private final LatencyHistogram markMicros =
+            new LatencyHistogram(WINDOW_NANOS, System::nanoTime);
+    private final LatencyHistogram durableMillis =
+            new LatencyHistogram(WINDOW_NANOS, System::nanoTime);
+
     GoMetrics(MetricGroup operator, IntSupplier inFlight) {
         MetricGroup group = operator.addGroup("drey");
         group.counter("requests", requests);
@@ -31,6 +38,8 @@ final class GoMetrics implements CallObserver {
         group.counter("errors", errors);
         group.gauge("inFlight", (Gauge<Integer>) inFlight::getAsInt);
         group.histogram("latencyMicros", latencyMicros);
+        group.histogram("markMicros", markMicros);
+        group.histogram("durableMillis", durableMillis);
     }
 
     @Override
@@ -54,6 +63,14 @@ final class GoMetrics implements CallObserver {
 
     void latency(long micros) {
         latencyMicros.update(micros);
+    }
+
+    void marked(long micros) {
+        markMicros.update(micros);
+    }
+
+    void durable(long millis) {
+        durableMillis.update(millis);
     }
 
     /** Flink's own counter is for one thread only. */

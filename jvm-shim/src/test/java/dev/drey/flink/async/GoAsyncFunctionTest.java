@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import org.apache.flink.api.common.TaskInfoImpl;
 import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
@@ -49,6 +50,9 @@ class GoAsyncFunctionTest {
                                 (proxy, method, args) -> {
                                     if (method.getName().equals("getMetricGroup")) {
                                         return UnregisteredMetricsGroup.createOperatorMetricGroup();
+                                    }
+                                    if (method.getName().equals("getTaskInfo")) {
+                                        return new TaskInfoImpl("go-risk", 128, 0, 1, 0);
                                     }
                                     throw new UnsupportedOperationException(method.getName());
                                 }));

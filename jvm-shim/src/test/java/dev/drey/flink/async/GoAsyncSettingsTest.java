@@ -25,11 +25,21 @@ class GoAsyncSettingsTest {
     @Test
     void theDefaultsFitTogether() {
         GoAsyncSettings settings = settings();
-        assertThat(settings.url()).hasToString("http://127.0.0.1:8080");
+        assertThat(settings.url(0)).hasToString("http://127.0.0.1:8080");
         assertThat(settings.capacity()).isEqualTo(100);
         assertThat(settings.ordered()).isFalse();
         assertThat(settings.onError()).isEqualTo(OnError.FAIL);
         assertThat(settings.timeout()).isEqualTo(Duration.ofSeconds(70));
+    }
+
+    @Test
+    void severalSidecarsAreGivenToSubtasksInTurn() {
+        GoAsyncSettings settings = settings("drey.sidecar.url", "http://a:1, http://b:2/");
+        assertThat(settings.url(0)).hasToString("http://a:1");
+        assertThat(settings.url(1)).hasToString("http://b:2");
+        assertThat(settings.url(2)).hasToString("http://a:1");
+        assertThatThrownBy(() -> settings("drey.sidecar.url", "http://a:1,"))
+                .hasMessageContaining("drey.sidecar.url");
     }
 
     @Test
@@ -86,7 +96,7 @@ class GoAsyncSettingsTest {
 
     @Test
     void slashesAtTheEndOfTheUrlDoNotMatter() {
-        assertThat(settings("drey.sidecar.url", " https://s:8443/base// ").url())
+        assertThat(settings("drey.sidecar.url", " https://s:8443/base// ").url(0))
                 .hasToString("https://s:8443/base");
     }
 
@@ -101,7 +111,7 @@ class GoAsyncSettingsTest {
                 options++;
             }
         }
-        assertThat(options).isEqualTo(10);
+        assertThat(options).isEqualTo(11);
     }
 
     @Test
@@ -116,7 +126,7 @@ class GoAsyncSettingsTest {
                                         "7")));
         Configuration config =
                 GoAsync.configuration(env, "--drey.sidecar.url", "http://args:2", "--events", "3");
-        assertThat(GoAsyncSettings.from(config).url()).hasToString("http://args:2");
+        assertThat(GoAsyncSettings.from(config).url(0)).hasToString("http://args:2");
         assertThat(GoAsyncSettings.from(config).capacity()).isEqualTo(7);
         assertThat(config.keySet()).doesNotContain("events");
     }

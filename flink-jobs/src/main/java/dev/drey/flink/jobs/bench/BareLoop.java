@@ -55,7 +55,7 @@ public final class BareLoop {
             long records,
             PrintStream out)
             throws Exception {
-        GoClient client = GoClient.acquire(settings.url(), settings.maxAnswerBytes());
+        GoClient client = GoClient.acquire(settings.url(0), settings.maxAnswerBytes());
         try {
             Loop loop = new Loop(client, settings, inFlight, seed);
             loop.run(0, warmup);

@@ -49,6 +49,31 @@ final class Advice {
             case "body_too_large":
                 return "send less with event(...), or raise the sidecar's limit of a request, "
                         + ELSEWHERE;
+            case "unknown_session":
+                return "nothing, if the sidecar has lost its disk or runs without state.folder: Flink restores the state from"
+                        + " its checkpoint; if it comes again, let all requests of a subtask reach the same sidecar";
+            case "fenced":
+                return "nothing, if this is the end of an attempt that another has taken over; else look for two jobs that"
+                        + " run under one job id";
+            case "not_restored":
+            case "conflict":
+            case "wrong_key_group":
+            case "stale":
+                return "nothing, Flink restores the state from its checkpoint; if it comes again, report it with the log of"
+                        + " the sidecar";
+            case "late_mark":
+            case "no_snapshot":
+                return "nothing, the next checkpoint takes its place; if it comes again, look at drey_state_snapshots_missed_total"
+                        + " and at the sidecar's log: the store may be too slow";
+            case "restore_failed":
+                return "start the job from another checkpoint (drey checkpoints list): the snapshot of this one cannot be read";
+            case "restore_unavailable":
+                return "check that the sidecar reaches its state.store";
+            case "state_limit":
+                return "raise state.limits of the sidecar, or keep less under one key, "
+                        + ELSEWHERE;
+            case "not_found":
+                return "give the sidecar state: state.enabled and state.store (--state-enabled --state-store URL)";
             default:
                 return forStatus(failure.status());
         }

@@ -1,7 +1,8 @@
 package dev.drey.flink.async.client;
 
 /**
- * Reads the body of an answer with status 200. Called on the client's threads; must not block.
+ * Reads the body of an answer that is none of a failure; empty after a DELETE. Called on the
+ * client's threads; must not block.
  *
  * @param <T> what it reads
  */

@@ -14,8 +14,8 @@ import javax.annotation.Nullable;
  */
 public final class Call<T> {
     private final GoClient client;
-    private final String function;
-    private final byte[] request;
+    private final String subject;
+    private final Exchange exchange;
     private final AnswerReader<T> reader;
     private final RetryPolicy policy;
     private final CallObserver observer;
@@ -30,14 +30,14 @@ public final class Call<T> {
 
     Call(
             GoClient client,
-            String function,
-            byte[] request,
+            String subject,
+            Exchange exchange,
             AnswerReader<T> reader,
             RetryPolicy policy,
             CallObserver observer) {
         this.client = client;
-        this.function = function;
-        this.request = request;
+        this.subject = subject;
+        this.exchange = exchange;
         this.reader = reader;
         this.policy = policy;
         this.observer = observer;
@@ -93,7 +93,7 @@ public final class Call<T> {
         client.ended(this); // first: whoever is told by the future finds it gone
         return failure == null
                 ? future.complete(value)
-                : future.completeExceptionally(new GoCallException(function, failure, attempts));
+                : future.completeExceptionally(new GoCallException(subject, failure, attempts));
     }
 
     private void retryOrFail(Failure failure) {
@@ -139,7 +139,7 @@ public final class Call<T> {
         void begin(long deadlineNanos) {
             abort = this::abort;
             cancelDeadline = client.timer().schedule(() -> timedOut(deadlineNanos), deadlineNanos);
-            cancelRequest = client.transport().send(request, this);
+            cancelRequest = client.transport().send(exchange, this);
             if (get()) { // settled before the two lines above had both been written
                 abort();
             }
@@ -169,7 +169,7 @@ public final class Call<T> {
             }
             if (failure != null) {
                 settle(null, Failure.of(failure, client.transport().target()));
-            } else if (reply.status() != 200) {
+            } else if (!exchange.accepts(reply.status())) {
                 settle(null, Failure.of(reply));
             } else {
                 settle(reply, null);

@@ -17,8 +17,8 @@ public final class GoCallException extends Exception {
     private final boolean retryable;
     @Nullable private final String decisionId;
 
-    GoCallException(String function, Failure failure, int attempts) {
-        super(message(function, failure, attempts), failure.cause(), false, false);
+    GoCallException(String subject, Failure failure, int attempts) {
+        super(message(subject, failure, attempts), failure.cause(), false, false);
         code = failure.code();
         detail = failure.detail();
         status = failure.status();
@@ -26,8 +26,8 @@ public final class GoCallException extends Exception {
         decisionId = failure.decisionId();
     }
 
-    private static String message(String function, Failure failure, int attempts) {
-        StringBuilder text = new StringBuilder("Go function ").append(function).append(": ");
+    private static String message(String subject, Failure failure, int attempts) {
+        StringBuilder text = new StringBuilder(subject).append(": ");
         text.append(failure.code()).append(": ").append(failure.detail());
         text.append(" (");
         if (failure.status() != 0) {
@@ -45,7 +45,11 @@ public final class GoCallException extends Exception {
 
     /** A call whose answer was fine but is of no use to the caller, or that could not be sent. */
     public static GoCallException of(String function, Failure failure, int attempts) {
-        return new GoCallException(function, failure, attempts);
+        return new GoCallException(subject(function), failure, attempts);
+    }
+
+    static String subject(String function) {
+        return "Go function " + function;
     }
 
     /**

@@ -48,7 +48,28 @@ public final class GoClient {
             AnswerReader<T> reader,
             RetryPolicy policy,
             CallObserver observer) {
-        Call<T> call = new Call<>(this, function, request, reader, policy, observer);
+        return send(
+                GoCallException.subject(function),
+                Exchange.evaluate(request),
+                reader,
+                policy,
+                observer);
+    }
+
+    /**
+     * Begins anything else that a sidecar answers.
+     *
+     * @param subject what failed when it fails, for messages
+     * @param reader reads an answer that the exchange accepts
+     * @return the call, begun; its future always completes
+     */
+    public <T> Call<T> send(
+            String subject,
+            Exchange exchange,
+            AnswerReader<T> reader,
+            RetryPolicy policy,
+            CallObserver observer) {
+        Call<T> call = new Call<>(this, subject, exchange, reader, policy, observer);
         running.add(call);
         if (closed) { // after it was added: whoever closes at this moment sees it, or we see that
             call.cancel(closedFailure());

@@ -30,7 +30,7 @@ final class HttpTransport implements Transport {
 
     private final String target;
     private final ThreadPoolExecutor executor;
-    private final HttpRequest.Builder template;
+    private final URI evaluate;
     private final HttpResponse.BodyHandler<byte[]> bodies;
     private volatile HttpClient http;
 
@@ -47,10 +47,7 @@ final class HttpTransport implements Transport {
                         // Only after shutdown: what idle connections still have to say interests
                         // nobody.
                         new ThreadPoolExecutor.DiscardPolicy());
-        template =
-                HttpRequest.newBuilder(URI.create(base + "/evaluate"))
-                        .header("Content-Type", "application/json")
-                        .header("Accept", "application/json, application/problem+json");
+        evaluate = URI.create(base + "/evaluate");
         bodies = LimitedBody.handler(maxAnswerBytes);
         http = newClient(executor);
     }
@@ -75,16 +72,15 @@ final class HttpTransport implements Transport {
     }
 
     @Override
-    public Runnable send(byte[] body, BiConsumer<Reply, Throwable> done) {
+    public Runnable send(Exchange exchange, BiConsumer<Reply, Throwable> done) {
         HttpClient client = http;
         if (client == null) {
             done.accept(null, new IllegalStateException("the client is closed"));
             return () -> {};
         }
-        HttpRequest request =
-                template.copy().POST(HttpRequest.BodyPublishers.ofByteArray(body)).build();
-        CompletableFuture<HttpResponse<byte[]>> exchange = client.sendAsync(request, bodies);
-        exchange.whenComplete(
+        CompletableFuture<HttpResponse<byte[]>> answer =
+                client.sendAsync(request(exchange), bodies);
+        answer.whenComplete(
                 (response, failure) -> {
                     if (failure != null) {
                         done.accept(null, cause(failure));
@@ -100,7 +96,24 @@ final class HttpTransport implements Transport {
                 });
         // It must be this very future: cancelling one that depends on it leaves the connection
         // open.
-        return () -> exchange.cancel(true);
+        return () -> answer.cancel(true);
+    }
+
+    private HttpRequest request(Exchange exchange) {
+        // Parsing a URL for each record costs more than the rest of this.
+        URI url =
+                exchange.path().equals("/evaluate")
+                        ? evaluate
+                        : URI.create(target + exchange.path());
+        HttpRequest.Builder request =
+                HttpRequest.newBuilder(url)
+                        .header("Accept", "application/json, application/problem+json");
+        if (exchange.body() == null) {
+            return request.method(exchange.method(), HttpRequest.BodyPublishers.noBody()).build();
+        }
+        return request.header("Content-Type", "application/json")
+                .method(exchange.method(), HttpRequest.BodyPublishers.ofByteArray(exchange.body()))
+                .build();
     }
 
     @Override

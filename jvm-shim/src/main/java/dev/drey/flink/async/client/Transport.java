@@ -7,12 +7,12 @@ interface Transport {
     /**
      * Sends one request.
      *
-     * @param body not changed afterwards by either side
+     * @param exchange its body is not changed afterwards by either side
      * @param done told once, on any thread, possibly before this method returns: the answer, or why
      *     there is none
      * @return gives up the request and frees its connection; {@code done} may still be told
      */
-    Runnable send(byte[] body, BiConsumer<Reply, Throwable> done);
+    Runnable send(Exchange exchange, BiConsumer<Reply, Throwable> done);
 
     /** Where requests go, for messages. */
     String target();

@@ -33,7 +33,7 @@ final class ManualTransport implements Transport {
     boolean closed;
 
     @Override
-    public Runnable send(byte[] body, BiConsumer<Reply, Throwable> done) {
+    public Runnable send(Exchange exchange, BiConsumer<Reply, Throwable> done) {
         if (broken != null) {
             throw broken;
         }

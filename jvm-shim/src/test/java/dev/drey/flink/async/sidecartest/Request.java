@@ -4,12 +4,19 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 
 /** What a {@link ScriptedSidecar} was asked. */
 public final class Request {
+    private final String method;
     private final String path;
     private final JsonNode body;
 
-    Request(String path, JsonNode body) {
+    Request(String method, String path, JsonNode body) {
+        this.method = method;
         this.path = path;
         this.body = body;
+    }
+
+    /** The method of HTTP. */
+    public String method() {
+        return method;
     }
 
     /** The path of the URL. */
@@ -17,7 +24,7 @@ public final class Request {
         return path;
     }
 
-    /** The whole envelope. */
+    /** The whole envelope; a missing node if there was no body. */
     public JsonNode body() {
         return body;
     }

@@ -66,6 +66,7 @@ public final class ScriptedSidecar implements AutoCloseable {
         try {
             Request request =
                     new Request(
+                            exchange.getRequestMethod(),
                             exchange.getRequestURI().getPath(),
                             JSON.readTree(exchange.getRequestBody().readAllBytes()));
             if (keep) {

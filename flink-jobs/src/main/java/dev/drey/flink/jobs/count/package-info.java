@@ -1,0 +1,2 @@
+/** What {@link dev.drey.flink.jobs.CountJob} counts. */
+package dev.drey.flink.jobs.count;

@@ -1,0 +1,283 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/checkpoint/contents"
+	"github.com/drey-flink/drey/sidecar/internal/cluster"
+	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
+	"github.com/drey-flink/drey/sidecar/internal/snapshot/s3"
+	"github.com/drey-flink/drey/sidecar/internal/statestore"
+	"github.com/drey-flink/drey/sidecar/internal/statestore/segment"
+)
+
+// TestCountsAreExact disturbs a job that counts per key in the state of two sidecars, and compares what comes out of an exactly-once
+// sink with a model. CHAOS_DISTURBANCES is how many disturbances (5; if it is set they last as long as in the worst nights), and
+// CHAOS_SEED repeats a run. scripts/chaos sets both.
+func TestCountsAreExact(t *testing.T) {
+	seed, n := rand.Uint64(), uint64(5)
+	long := number(t, "CHAOS_DISTURBANCES", &n)
+	number(t, "CHAOS_SEED", &seed)
+	t.Logf("CHAOS_SEED=%d repeats this run", seed)
+	w := newCounts(t, rand.New(rand.NewPCG(seed, 0)), long)
+	w.begin("", 2, "")
+	w.progress()
+	// Each kind before any comes again, in an order that the seed chooses.
+	order := w.random.Perm(len(disturbances))
+	for i := range int(n) {
+		kind := disturbances[order[i%len(order)]]
+		t.Logf("%d: %s", i+1, kind.name)
+		kind.disturb(w)
+		w.progress()
+	}
+	w.stop()
+	w.checkCounts()
+	w.checkSnapshots()
+}
+
+// number reads a number from the environment, if it is there.
+func number(t *testing.T, name string, into *uint64) bool {
+	t.Helper()
+	text, ok := os.LookupEnv(name)
+	if !ok {
+		return false
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	*into = n
+	return true
+}
+
+const countedKeys = 100
+
+// counts is a job that counts, with all that it needs.
+type counts struct {
+	t        *testing.T
+	c        *cluster.Cluster
+	random   *rand.Rand
+	long     bool
+	ha       bool
+	flink    *flinkrest.Client
+	reader   *reader
+	jar      string
+	program  string
+	sidecars []countsSidecar
+	store    *link // between the sidecars and S3
+
+	job         string
+	jobs        []string
+	life        int // counts the submissions
+	parallelism int
+	newest      flinkrest.Checkpoint
+}
+
+type countsSidecar struct {
+	name, http, folder string
+	way                *link // of the requests to it
+}
+
+// usual is how long an answer is on its way: so that some requests are in flight at every barrier.
+const usual = 10 * time.Millisecond
+
+func newCounts(t *testing.T, random *rand.Rand, long bool) *counts {
+	t.Helper()
+	w := &counts{t: t, random: random, long: long, ha: random.IntN(2) == 0}
+	// How many checkpoints are retained is the cluster's to say, not the job's.
+	config := map[string]string{"execution.checkpointing.num-retained": "20", "heartbeat.timeout": "10000", "heartbeat.interval": "2000"}
+	if w.ha {
+		maps.Copy(config, highlyAvailable(t))
+	}
+	w.c = upWith(t, cluster.Options{Slots: 3, Config: config})
+	w.flink, w.reader, w.program = flinkrest.New(w.c.Flink), newReader(t, w.c), build(t, subject)
+	w.store = newLink(t, strings.TrimPrefix(w.c.S3, "http://"))
+	for _, name := range []string{cluster.NameSidecar, cluster.NameSidecar + "-2"} {
+		addr := freeAddr(t)
+		s := countsSidecar{name: name, http: addr, folder: filepath.Join(w.c.Dir, name), way: newLink(t, addr)}
+		s.way.set(false, usual)
+		w.sidecars = append(w.sidecars, s)
+	}
+	root, err := cluster.Root()
+	w.must(err)
+	w.jar = filepath.Join(root, "flink-jobs", "target", "flink-jobs.jar")
+	for _, s := range w.sidecars {
+		w.startSidecar(s)
+	}
+	return w
+}
+
+func (w *counts) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// startSidecar starts one that keeps state, and follows the checkpoints if it has the lease.
+func (w *counts) startSidecar(s countsSidecar) {
+	w.t.Helper()
+	_, err := w.c.StartSidecarAs(context.Background(), s.name, w.program, "--http-addr", s.http,
+		"--state-enabled", "--state-store", "s3://"+w.c.Bucket+"/drey-state", "--state-folder", filepath.Join(s.folder, "state"),
+		"--state-s3-endpoint", "http://"+w.store.address(), "--state-s3-path-style", "--state-s3-region", "us-east-1",
+		"--watch-flink", w.c.Flink, "--watch-dir", filepath.Join(s.folder, "watch"), "--watch-interval", "1s",
+		"--watch-s3-endpoint", "http://"+w.store.address(), "--watch-s3-path-style", "--watch-s3-region", "us-east-1",
+		"--watch-lease-object", "s3://"+w.c.Bucket+"/drey-lease", "--watch-lease-ttl", "5s", "--watch-lease-owner", s.name)
+	w.must(err)
+}
+
+// anySidecar is one of them.
+func (w *counts) anySidecar() countsSidecar { return w.sidecars[w.random.IntN(len(w.sidecars))] }
+
+// begin submits the job, from a checkpoint or from nothing.
+func (w *counts) begin(from string, parallelism int, claim string) {
+	w.t.Helper()
+	await(w.t, "all slots are free", 2*time.Minute, func() (bool, error) {
+		o, err := w.flink.Overview(w.t.Context())
+		return o.SlotsAvailable >= 3, err
+	})
+	w.life++
+	w.parallelism = parallelism
+	config := map[string]string{
+		"drey.sidecar.url":                                          "http://" + w.sidecars[0].way.address() + ",http://" + w.sidecars[1].way.address(),
+		"drey.async.attempt-timeout":                                "2 s",
+		"execution.checkpointing.interval":                          "500 ms",
+		"execution.checkpointing.timeout":                           "10 s",
+		"execution.checkpointing.tolerable-failed-checkpoints":      "1000",
+		"execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+		"pipeline.max-parallelism":                                  "128",
+		"restart-strategy.type":                                     "fixed-delay",
+		"restart-strategy.fixed-delay.attempts":                     "1000",
+		"restart-strategy.fixed-delay.delay":                        "200 ms",
+	}
+	if from != "" {
+		config["execution.state-recovery.path"] = from
+		config["execution.state-recovery.claim-mode"] = claim
+		w.t.Logf("   life %d: from %s, %s, parallelism %d", w.life, from[strings.Index(from, w.c.Bucket):], claim, parallelism)
+	}
+	jar, err := w.flink.UploadJar(w.t.Context(), w.jar) // what was uploaded went with the JobManager
+	w.must(err)
+	w.job, err = w.flink.RunJar(w.t.Context(), jar, flinkrest.Run{
+		EntryClass: "dev.drey.flink.jobs.CountJob", Parallelism: parallelism, Config: config,
+		Args: []string{
+			"--rate", "500", "--keys", strconv.Itoa(countedKeys), "--life", strconv.Itoa(w.life),
+			"--output-path", "file://" + filepath.Join(w.c.Dir, "out"), "--parallelism", strconv.Itoa(parallelism),
+		},
+	})
+	w.must(err)
+	w.jobs = append(w.jobs, w.job)
+	w.newest = flinkrest.Checkpoint{}
+}
+
+// claimMode is one of Flink's.
+func (w *counts) claimMode() string { return []string{"NO_CLAIM", "CLAIM"}[w.random.IntN(2)] }
+
+// progress waits for two checkpoints that complete from now on: the second one began after the disturbance.
+func (w *counts) progress() {
+	w.t.Helper()
+	before := w.completed()
+	for range 2 {
+		await(w.t, "a checkpoint completes", 3*time.Minute, func() (bool, error) {
+			w.completed()
+			return w.newest.ID > before.ID, nil
+		})
+		before = w.newest
+	}
+}
+
+// completed asks for the newest completed checkpoint. While nobody answers it is the one that was known before.
+func (w *counts) completed() flinkrest.Checkpoint {
+	all, err := w.flink.Checkpoints(w.t.Context(), w.job)
+	if err == nil && all.Latest.Completed != nil && all.Latest.Completed.ID > w.newest.ID {
+		w.newest = *all.Latest.Completed
+	}
+	return w.newest
+}
+
+// cancel ends the job, whose checkpoints stay.
+func (w *counts) cancel() {
+	w.t.Helper()
+	w.must(w.flink.Cancel(w.t.Context(), w.job))
+	w.ended()
+}
+
+func (w *counts) ended() {
+	w.t.Helper()
+	await(w.t, "the job has ended", 2*time.Minute, func() (bool, error) {
+		j, err := w.flink.Job(w.t.Context(), w.job)
+		return j.State.Ended(), err
+	})
+}
+
+// savepoint ends the job with one, and begins it again from there.
+func (w *counts) savepoint(parallelism int, format flinkrest.Format) {
+	w.t.Helper()
+	at, err := w.flink.Stop(w.t.Context(), w.job, "s3://"+w.c.Bucket+"/savepoints", format, false)
+	w.must(err)
+	w.ended()
+	w.begin(at, parallelism, w.claimMode())
+}
+
+// stop ends the job for good: everything that the source has sent is counted and committed.
+func (w *counts) stop() {
+	w.t.Helper()
+	_, err := w.flink.Stop(w.t.Context(), w.job, "s3://"+w.c.Bucket+"/savepoints", flinkrest.Canonical, true)
+	w.must(err)
+	w.ended()
+}
+
+// checkSnapshots restores the state of every checkpoint that Flink has retained, of all lives.
+func (w *counts) checkSnapshots() {
+	w.t.Helper()
+	client, err := s3.New(w.t.Context(), s3.Config{
+		Endpoint: w.c.S3, PathStyle: true, Region: "us-east-1", AccessKey: w.c.AccessKey, SecretKey: w.c.SecretKey,
+	})
+	w.must(err)
+	store, err := client.Bucket(w.c.Bucket)
+	w.must(err)
+	restored := 0
+	for _, job := range w.jobs {
+		found, err := filepath.Glob(filepath.Join(w.c.Data, w.c.Bucket, "checkpoints", job, "chk-*", "_metadata"))
+		w.must(err)
+		for _, path := range found {
+			name := filepath.Base(filepath.Dir(path))
+			c, err := w.reader.open("s3://" + w.c.Bucket + "/checkpoints/" + job + "/" + name)
+			w.must(err)
+			var references []segment.Reference
+			w.must(c.DumpState(w.t.Context(), "go-count", "drey-references", func(e contents.Entry) error {
+				references = append(references, referenceOf(w.t, e.Value))
+				return nil
+			}))
+			_, err = segment.Restore(w.t.Context(), store, references, segment.Want{
+				Operator: "go-count", MaxParallelism: 128, KeyGroups: statestore.Range{To: 127}, Parallel: 4,
+			})
+			if err != nil || len(references) == 0 {
+				w.t.Errorf("%s of job %s with %d references: %v", name, job, len(references), err)
+			}
+			restored++
+		}
+	}
+	if restored == 0 {
+		w.t.Error("no checkpoint was retained")
+	}
+	w.t.Logf("the state of %d retained checkpoints is there", restored)
+}
+
+// referenceOf reads an entry: JSON behind a length, as Flink's StringSerializer writes what is ASCII.
+func referenceOf(t *testing.T, entry []byte) (ref segment.Reference) {
+	t.Helper()
+	if err := json.Unmarshal(entry[max(0, bytes.IndexByte(entry, '{')):], &ref); err != nil {
+		t.Fatalf("%q: %v", entry, err)
+	}
+	return ref
+}

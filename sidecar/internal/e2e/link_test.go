@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// link is a network between a process and a server, which can be cut and made slow.
+type link struct {
+	listener net.Listener
+	target   string
+
+	mu     sync.Mutex
+	cut    bool
+	delay  time.Duration // of each piece of an answer
+	open   map[net.Conn]bool
+	copies sync.WaitGroup
+}
+
+func newLink(t *testing.T, target string) *link {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &link{listener: listener, target: target, open: map[net.Conn]bool{}}
+	l.copies.Go(l.accept)
+	t.Cleanup(func() {
+		if err := listener.Close(); err != nil {
+			t.Error(err)
+		}
+		l.set(true, 0)
+		l.copies.Wait()
+	})
+	return l
+}
+
+func (l *link) address() string { return l.listener.Addr().String() }
+
+// set cuts the link or heals it. A cut ends what is open, and who connects is hung up on.
+func (l *link) set(cut bool, delay time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut, l.delay = cut, delay
+	if cut {
+		for conn := range l.open {
+			_ = conn.Close() // it may be closed already
+		}
+	}
+}
+
+func (l *link) accept() {
+	for {
+		conn, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.DialTimeout("tcp", l.target, time.Second)
+		l.mu.Lock()
+		if err != nil || l.cut {
+			l.mu.Unlock()
+			_ = conn.Close()
+			if err == nil {
+				_ = server.Close()
+			}
+			continue
+		}
+		l.open[conn], l.open[server] = true, true
+		l.mu.Unlock()
+		l.copies.Go(func() { l.carry(server, conn, false) })
+		l.copies.Go(func() { l.carry(conn, server, true) })
+	}
+}
+
+// carry copies until one of both ends.
+func (l *link) carry(to, from net.Conn, slow bool) {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		l.mu.Lock()
+		delay := l.delay
+		l.mu.Unlock()
+		if slow && delay > 0 {
+			time.Sleep(delay)
+		}
+		if _, writeErr := to.Write(buffer[:n]); writeErr != nil || err != nil {
+			if half, ok := to.(*net.TCPConn); ok && errors.Is(err, io.EOF) && writeErr == nil {
+				_ = half.CloseWrite()
+			} else {
+				_ = to.Close()
+				_ = from.Close()
+			}
+			break
+		}
+	}
+	l.mu.Lock()
+	delete(l.open, from)
+	l.mu.Unlock()
+}
