@@ -4,19 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.drey.flink.async.sidecartest.Answer;
 import dev.drey.flink.async.sidecartest.Request;
+import dev.drey.flink.async.sidecartest.ScriptedSessions;
 import dev.drey.flink.async.sidecartest.ScriptedSidecar;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
@@ -43,54 +39,9 @@ class GoStateClusterTest {
     private static final int MAX_PARALLELISM = 128;
     private static final int HELD = 40;
 
+    private static final Function<Request, String> SCORE = request -> "{\"score\":1}";
+
     @TempDir Path savepoints;
-
-    /** A sidecar's side of the protocol, without state; a test answers what it likes first. */
-    private static final class Sessions implements ScriptedSidecar.Script {
-        final Map<String, Request> opened = new ConcurrentHashMap<>();
-        final BlockingQueue<Request> marks = new LinkedBlockingQueue<>();
-        final BlockingQueue<Request> all = new LinkedBlockingQueue<>();
-        volatile Function<Request, Answer> first = request -> null;
-        private final AtomicInteger count = new AtomicInteger();
-
-        @Override
-        public Answer answer(Request request) {
-            all.add(request);
-            Answer answer = first.apply(request);
-            if (answer != null) {
-                return answer;
-            }
-            String[] path = request.path().split("/");
-            if (path.length == 4) {
-                String name = "S-" + count.incrementAndGet();
-                opened.put(name, request);
-                return Answer.json(201, "{\"session\":\"" + name + "\"}");
-            }
-            if (request.path().equals("/evaluate")) {
-                return Answer.result(request, "{\"score\":1}");
-            }
-            if (request.method().equals("DELETE")) {
-                return Answer.json(204, "");
-            }
-            if (request.path().endsWith("/marks")) {
-                marks.add(request);
-                return Answer.json(202, "{}");
-            }
-            if (request.path().endsWith("/restore")) {
-                return Answer.json(200, "{}");
-            }
-            return Answer.json(
-                    200, "{\"reference\":{\"key\":\"" + path[4] + "-" + path[6] + "\"}}");
-        }
-
-        /** The requests for a function, of a session. */
-        List<Request> calls(String session) {
-            return all.stream()
-                    .filter(r -> r.path().equals("/evaluate"))
-                    .filter(r -> r.body().at("/state/session").asText().equals(session))
-                    .collect(Collectors.toList());
-        }
-    }
 
     private static StreamExecutionEnvironment cluster(int parallelism, String... options) {
         Configuration config = new Configuration();
@@ -154,8 +105,8 @@ class GoStateClusterTest {
     }
 
     /** Once the job runs. */
-    private CompletableFuture<String> savepoint(JobClient job, Sessions sessions) {
-        while (sessions.all.stream().noneMatch(r -> r.path().equals("/evaluate"))) {
+    private CompletableFuture<String> savepoint(JobClient job, ScriptedSessions sessions) {
+        while (sessions.all().stream().noneMatch(r -> r.path().equals("/evaluate"))) {
             Thread.onSpinWait();
         }
         return job.triggerSavepoint(savepoints.toUri().toString(), SavepointFormatType.CANONICAL);
@@ -172,10 +123,10 @@ class GoStateClusterTest {
      */
     @Test
     void whatIsInFlightIsMarkedAndComesBackToItsKeyGroup() throws Exception {
-        Sessions sessions = new Sessions();
+        ScriptedSessions sessions = new ScriptedSessions(SCORE);
         CountDownLatch hung = new CountDownLatch(HELD);
         CountDownLatch open = new CountDownLatch(1);
-        sessions.first =
+        sessions.first(
                 request -> {
                     if (request.path().equals("/evaluate")
                             && request.event().path("n").asInt() % 3 == 0) {
@@ -183,7 +134,7 @@ class GoStateClusterTest {
                         await(open);
                     }
                     return null;
-                };
+                });
         String savepoint;
         Set<String> inFlight = new TreeSet<>();
         try (ScriptedSidecar sidecar = ScriptedSidecar.start(sessions)) {
@@ -191,7 +142,7 @@ class GoStateClusterTest {
             hung.await();
             savepoint = savepoint(job, sessions).get();
             for (int i = 0; i < 2; i++) {
-                Request mark = sessions.marks.take();
+                Request mark = sessions.marks().take();
                 assertThat(mark.body().path("epoch").asLong()).isEqualTo(1);
                 assertThat(mark.body().path("full").asBoolean())
                         .as(mark.body().toString())
@@ -204,22 +155,22 @@ class GoStateClusterTest {
             open.countDown();
         }
 
-        Sessions again = new Sessions();
+        ScriptedSessions again = new ScriptedSessions(SCORE);
         CountDownLatch enough = new CountDownLatch(inFlight.size() + 50);
-        again.first =
+        again.first(
                 request -> {
                     if (request.path().equals("/evaluate")) {
                         enough.countDown();
                     }
                     return null;
-                };
+                });
         try (ScriptedSidecar sidecar = ScriptedSidecar.start(again)) {
             JobClient job = run(cluster(3, "execution.state-recovery.path", savepoint), sidecar);
             enough.await();
             end(job);
         }
         List<Request> restores =
-                again.all.stream()
+                again.all().stream()
                         .filter(r -> r.path().endsWith("/restore"))
                         .collect(Collectors.toList());
         assertThat(restores).hasSize(3);
@@ -235,21 +186,22 @@ class GoStateClusterTest {
                                                         .map(one -> one.path("key").asText())
                                                         .collect(Collectors.toList()))
                                         .containsExactlyInAnyOrder("S-1-1", "S-2-1"));
-        assertThat(again.opened).hasSize(3);
+        assertThat(again.opened()).hasSize(3);
         List<String> resent = new java.util.ArrayList<>();
-        again.opened.forEach(
-                (name, session) -> {
-                    assertThat(session.body().path("restored").asBoolean()).isTrue();
-                    int from = session.body().path("key_groups").path(0).asInt();
-                    int to = session.body().path("key_groups").path(1).asInt();
-                    for (Request call : again.calls(name)) {
-                        assertThat(call.body().at("/state/key_group").asInt())
-                                .isBetween(from, to)
-                                .isEqualTo(keyGroup(call.event().path("n").asLong()));
-                        assertThat(call.body().at("/state/epoch").asLong()).isZero();
-                        resent.add(call.id());
-                    }
-                });
+        again.opened()
+                .forEach(
+                        (name, session) -> {
+                            assertThat(session.body().path("restored").asBoolean()).isTrue();
+                            int from = session.body().path("key_groups").path(0).asInt();
+                            int to = session.body().path("key_groups").path(1).asInt();
+                            for (Request call : again.calls(name)) {
+                                assertThat(call.body().at("/state/key_group").asInt())
+                                        .isBetween(from, to)
+                                        .isEqualTo(keyGroup(call.event().path("n").asLong()));
+                                assertThat(call.body().at("/state/epoch").asLong()).isZero();
+                                resent.add(call.id());
+                            }
+                        });
         assertThat(resent).containsAll(inFlight).doesNotHaveDuplicates();
     }
 
@@ -266,10 +218,10 @@ class GoStateClusterTest {
      */
     @Test
     void theAcknowledgementWaitsForTheSnapshotAndTheStreamDoesNot() throws Exception {
-        Sessions sessions = new Sessions();
+        ScriptedSessions sessions = new ScriptedSessions(SCORE);
         CountDownLatch asked = new CountDownLatch(2);
         CountDownLatch durable = new CountDownLatch(1);
-        sessions.first =
+        sessions.first(
                 request -> {
                     if (!request.method().equals("GET")) {
                         return null;
@@ -277,13 +229,13 @@ class GoStateClusterTest {
                     asked.countDown();
                     // Not at once, and then not at the first time.
                     return durable.getCount() == 0 ? null : Answer.json(202, "{}");
-                };
+                });
         try (ScriptedSidecar sidecar = ScriptedSidecar.start(sessions)) {
             JobClient job = run(cluster(1), sidecar);
             CompletableFuture<String> savepoint = savepoint(job, sessions);
             asked.await();
             // Requests after the barrier carry its number.
-            while (sessions.all.stream()
+            while (sessions.all().stream()
                     .noneMatch(r -> r.body().at("/state/epoch").asLong() == 1)) {
                 Thread.onSpinWait();
             }
@@ -292,7 +244,7 @@ class GoStateClusterTest {
             savepoint.get();
             end(job);
         }
-        assertThat(sessions.all)
+        assertThat(sessions.all())
                 .anyMatch(
                         r ->
                                 r.method().equals("DELETE")
@@ -304,12 +256,12 @@ class GoStateClusterTest {
      */
     @Test
     void aSnapshotThatIsNotThereFailsOneCheckpointAlone() throws Exception {
-        Sessions sessions = new Sessions();
-        sessions.first =
+        ScriptedSessions sessions = new ScriptedSessions(SCORE);
+        sessions.first(
                 request ->
                         request.method().equals("GET") && request.path().endsWith("/1")
                                 ? Answer.problem(409, "no_snapshot", false)
-                                : null;
+                                : null);
         try (ScriptedSidecar sidecar = ScriptedSidecar.start(sessions)) {
             JobClient job = run(cluster(1), sidecar);
             assertThat(savepoint(job, sessions))
@@ -320,8 +272,8 @@ class GoStateClusterTest {
             savepoint(job, sessions).get();
             end(job);
         }
-        assertThat(sessions.opened).hasSize(1);
-        assertThat(sessions.all)
+        assertThat(sessions.opened()).hasSize(1);
+        assertThat(sessions.all())
                 .anyMatch(r -> r.method().equals("DELETE") && r.path().endsWith("/marks/1"));
     }
 
@@ -332,9 +284,9 @@ class GoStateClusterTest {
     @Test
     void aLostSessionIsOpenedAnew() throws Exception {
         for (String where : List.of("/evaluate", "/v1/state/sessions/S-1/marks")) {
-            Sessions sessions = new Sessions();
+            ScriptedSessions sessions = new ScriptedSessions(SCORE);
             CountDownLatch again = new CountDownLatch(1);
-            sessions.first =
+            sessions.first(
                     request -> {
                         String session = request.body().at("/state/session").asText();
                         if (session.equals("S-2")) {
@@ -343,7 +295,7 @@ class GoStateClusterTest {
                         return request.path().equals(where) && !session.equals("S-2")
                                 ? Answer.problem(404, "unknown_session", false)
                                 : null;
-                    };
+                    });
             try (ScriptedSidecar sidecar = ScriptedSidecar.start(sessions)) {
                 JobClient job =
                         run(
@@ -363,7 +315,7 @@ class GoStateClusterTest {
                 again.await();
                 end(job);
             }
-            assertThat(sessions.opened).hasSizeGreaterThanOrEqualTo(2);
+            assertThat(sessions.opened()).hasSizeGreaterThanOrEqualTo(2);
         }
     }
 }

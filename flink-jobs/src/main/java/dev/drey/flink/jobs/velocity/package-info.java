@@ -1,0 +1,2 @@
+/** What {@link dev.drey.flink.jobs.VelocityJob} asks about. */
+package dev.drey.flink.jobs.velocity;
