@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,8 +135,11 @@ func (r *Rules) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-watcher.Events:
-			quiet.Reset(settle)
+		case e := <-watcher.Events:
+			// Nothing else in the folder matters, or a busy one would never be quiet; names with two dots are how Kubernetes replaces files.
+			if name := filepath.Base(e.Name); name == filepath.Base(r.cfg.File) || strings.HasPrefix(name, "..") {
+				quiet.Reset(settle)
+			}
 		case err := <-watcher.Errors:
 			r.log.Warn("watching rules", "file", r.cfg.File, "error", err)
 			quiet.Reset(settle) // events may be lost: look again

@@ -180,6 +180,40 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// Others write into the folder all the time.
+func TestReloadInABusyFolder(t *testing.T) {
+	r, path, seen := newRules(t, good)
+	ctx, stop := context.WithCancel(context.Background())
+	ended, noise := make(chan error, 1), make(chan struct{})
+	go func() { ended <- r.Run(ctx) }()
+	go func() {
+		defer close(noise)
+		for ctx.Err() == nil {
+			_ = os.WriteFile(filepath.Join(filepath.Dir(path), "other"), []byte("x"), 0o600)
+			time.Sleep(settle / 10)
+		}
+	}()
+	await := func() {
+		t.Helper()
+		select {
+		case <-seen:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the change was not noticed")
+		}
+	}
+	await() // the look after the watch began
+	before := r.Status().Version
+	write(t, path, strings.Replace(good, "500", "400", 1))
+	for r.Status().Version == before {
+		await()
+	}
+	stop()
+	<-noise
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNewNeedsAGoodFile(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.yaml")
 	if _, err := New(Config{File: missing, CostLimit: 1}, slog.New(slog.DiscardHandler), make(attempts, 1)); err == nil || !strings.Contains(err.Error(), missing) {
