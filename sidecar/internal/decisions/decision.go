@@ -33,6 +33,16 @@ type Decision struct {
 	State []StateRead // what of its state the function read, in order
 	Rules []string    // the rules that fired, in order
 
+	// Of a decision about the state of a key. Version is that of the key group after it, in the timeline of the session, and 0
+	// without one; the last Writes of it are its own.
+	Session   string
+	Restored  uint64 // the checkpoint that the session was restored from, 0 for none
+	Key       string
+	KeyGroup  int
+	Version   uint64
+	Writes    int
+	Watermark int64 // that the request came with, in ms since 1970; 0 or math.MinInt64 is none
+
 	Replayed bool // answered from memory: the same as an earlier decision of the same id
 
 	// The log sets what follows.

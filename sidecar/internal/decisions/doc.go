@@ -49,6 +49,10 @@
 //	  repeated StateRead state = 15;  repeated string rules = 16;
 //	  bool replayed = 17;
 //	  uint32 masked = 18;  uint32 omitted = 19;                     // bits: 1 input, 2 result, 4 state, 8 error
+//	  string key = 20;  uint32 key_group = 21;                      // of the state that it is about
+//	  uint64 version = 22;  uint32 writes = 23;                     // of the key group after it; how many of it are its own
+//	  sint64 watermark = 24;                                        // ms since 1970
+//	  string session = 25;  uint64 restored = 26;
 //	}
 //	message StateRead { string state = 1;  string key = 2;  uint64 version = 3; }
 //	message Note {

@@ -18,7 +18,7 @@ import (
 // Fields are the keys of an exported decision, in the order in which they are written.
 var Fields = []string{
 	"seq", "id", "time", "job", "operator", "subtask", "epoch", "fence", "function", "build", "input", "result", "error",
-	"state", "rules", "replayed", "masked", "omitted",
+	"key", "version", "state", "rules", "replayed", "masked", "omitted",
 }
 
 // Export writes entries as JSON lines, one decision a line, until the entries or the writer end. Fields choose keys and their
@@ -154,6 +154,12 @@ func appendField(b []byte, d *Decision, name string) []byte {
 		if d.ErrorCode != "" || d.ErrorMessage != "" {
 			b = appendString(append(b, `{"code":`...), d.ErrorCode)
 			return append(appendString(append(b, `,"message":`...), d.ErrorMessage), '}')
+		}
+	case "key":
+		return appendSome(b, d.Key)
+	case "version":
+		if d.Version > 0 {
+			return strconv.AppendUint(b, d.Version, 10)
 		}
 	case "state":
 		return appendStateJSON(b, d.State)

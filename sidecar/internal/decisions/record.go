@@ -32,6 +32,13 @@ const (
 	fieldReplayed     protowire.Number = 17
 	fieldMasked       protowire.Number = 18
 	fieldOmitted      protowire.Number = 19
+	fieldKey          protowire.Number = 20
+	fieldKeyGroup     protowire.Number = 21
+	fieldVersion      protowire.Number = 22
+	fieldWrites       protowire.Number = 23
+	fieldWatermark    protowire.Number = 24
+	fieldSession      protowire.Number = 25
+	fieldRestored     protowire.Number = 26
 
 	stateName    protowire.Number = 1
 	stateKey     protowire.Number = 2
@@ -106,6 +113,20 @@ func (e *encoder) append(b []byte, d *Decision) []byte {
 	}
 	if d.Replayed {
 		b = appendNumber(b, fieldReplayed, 1)
+	}
+	if d.Key != "" && e.masks.has("key") {
+		b = appendText(b, fieldKey, maskText)
+		masked |= InState
+	} else {
+		b = appendText(b, fieldKey, d.Key)
+	}
+	b = appendText(b, fieldSession, d.Session)
+	b = appendNumber(b, fieldRestored, d.Restored)
+	b = appendNumber(b, fieldKeyGroup, uint64(max(0, d.KeyGroup)))
+	b = appendNumber(b, fieldVersion, d.Version)
+	b = appendNumber(b, fieldWrites, uint64(max(0, d.Writes)))
+	if d.Watermark != math.MinInt64 {
+		b = appendNumber(b, fieldWatermark, protowire.EncodeZigZag(d.Watermark))
 	}
 	b = appendNumber(b, fieldMasked, uint64(masked))
 	return appendNumber(b, fieldOmitted, uint64(omitted))
@@ -264,6 +285,20 @@ func decode(seq uint64, body []byte, like *Decision) (Entry, error) {
 			d.Masked = Parts(number)
 		case fieldOmitted:
 			d.Omitted = Parts(number)
+		case fieldKey:
+			d.Key = string(b)
+		case fieldSession:
+			d.Session = same(like.Session, b)
+		case fieldRestored:
+			d.Restored = number
+		case fieldKeyGroup:
+			d.KeyGroup = int(min(number, math.MaxUint16))
+		case fieldVersion:
+			d.Version = number
+		case fieldWrites:
+			d.Writes = int(min(number, math.MaxInt32))
+		case fieldWatermark:
+			d.Watermark = protowire.DecodeZigZag(number)
 		}
 		return nil
 	})

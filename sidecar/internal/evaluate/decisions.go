@@ -17,6 +17,7 @@ type Origin struct {
 	Subtask  int
 	Epoch    uint64 // the higher one of: number of the last barrier seen, number of the checkpoint restored
 	Fence    uint64 // fencing token of the session
+	Restored uint64 // the checkpoint that the session was restored from, 0 for none
 }
 
 // DecisionLog keeps decisions. Append copies what it is given; under the policy block it may wait until ctx ends. An error means
@@ -33,7 +34,10 @@ func (s *Service) KeepDecisions(log DecisionLog, build string) { s.decisions, s.
 func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answer *Answer, err error) error {
 	d := decisions.Decision{
 		ID: req.ID, Job: req.Origin.Job, Operator: req.Origin.Operator, Subtask: req.Origin.Subtask, Epoch: req.Origin.Epoch,
-		Fence: req.Origin.Fence, Function: req.Function, Build: s.build, Input: req.Event,
+		Fence: req.Origin.Fence, Restored: req.Origin.Restored, Function: req.Function, Build: s.build, Input: req.Event,
+	}
+	if at := req.State; at != nil {
+		d.Session, d.KeyGroup, d.Key, d.Watermark = at.Session, int(at.KeyGroup), at.Key, at.Watermark
 	}
 	if err != nil {
 		p := problem.From(err)
@@ -46,7 +50,7 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 	} else {
 		d.Result, d.Time, d.Replayed = answer.Result, answer.Time, answer.Replayed
 		if answer.State != nil {
-			d.State = answer.State.Reads
+			d.State, d.Version, d.Writes = answer.State.Reads, answer.State.Place.Version, answer.State.Place.Writes
 		}
 	}
 	// The wait for the log is part of the call: it ends when the call has to.
@@ -61,4 +65,21 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 		return &problem.Error{Code: problem.LogUnavailable, Detail: detail, RetryAfter: time.Second, Err: err}
 	}
 	return nil
+}
+
+// Again calls a function as a call does that decides, but for one who compares: nothing is remembered, logged, counted or admitted, and a
+// function that panics is not put into quarantine. An error is what a caller would have been told. The context carries the state, if there is
+// any; it ends with the function's deadline.
+func (s *Service) Again(ctx context.Context, function string, event []byte) ([]byte, error) {
+	guard, ok := s.again[function]
+	if !ok {
+		return nil, s.unknown(function)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.deadline(function))
+	defer cancel()
+	result, err := guard.Call(ctx, event, func() {})
+	if err != nil {
+		return nil, s.explain(function, err)
+	}
+	return result, nil
 }

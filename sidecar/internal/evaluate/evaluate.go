@@ -70,6 +70,7 @@ type Service struct {
 	functions *udf.Registry
 	opened    []*udf.Instance
 	guards    map[string]*invoke.Guard
+	again     map[string]*invoke.Guard // see Again
 	limiter   *admission.Limiter
 	answers   *idempotency.Store[Answer]
 	obs       Observer
@@ -91,7 +92,7 @@ func New(cfg Config, functions *udf.Registry, parameters map[string]string, obs 
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, functions: functions, guards: map[string]*invoke.Guard{}, limiter: admission.New(cfg.Admission),
+		cfg: cfg, functions: functions, guards: map[string]*invoke.Guard{}, again: map[string]*invoke.Guard{}, limiter: admission.New(cfg.Admission),
 		answers: idempotency.New(cfg.Idempotency, sizeOf), obs: obs,
 	}
 	defer func() {
@@ -134,6 +135,7 @@ func (s *Service) open(parameters map[string]string) error {
 		}
 		s.opened = append(s.opened, instance)
 		s.guards[f.Describe().Name] = invoke.New(instance, s.cfg.Quarantine, s.obs.Quarantined)
+		s.again[f.Describe().Name] = invoke.New(instance, invoke.Quarantine{}, nil)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/problem"
+	"github.com/drey-flink/drey/sidecar/internal/statestore"
 	"github.com/drey-flink/drey/udf-bridge/invoke"
 )
 
@@ -28,6 +29,8 @@ type StateAnswer struct {
 	// Version is the highest one of the values that the function looked at.
 	Version uint64
 	Reads   []decisions.StateRead // for the decision log; nil if the answer was stored
+	// Place is where the call stands among those of its key group, zero without a session.
+	Place statestore.Place
 }
 
 // StateCall is a request for a function with state.
@@ -47,6 +50,7 @@ type Applied struct {
 	Version   uint64
 	Reads     []decisions.StateRead
 	Replayed  bool // the answer was stored with the state
+	Place     statestore.Place
 }
 
 // States calls functions with state: each call that succeeds has its effect once, together with its answer. An error of the
@@ -87,6 +91,6 @@ func (s *Service) apply(ctx context.Context, guard *invoke.Guard, req *Request) 
 	}
 	return Answer{
 		ID: req.ID, Function: req.Function, Result: applied.Result, Time: applied.Time, Replayed: applied.Replayed,
-		State: &StateAnswer{Guarantee: applied.Guarantee, Version: applied.Version, Reads: applied.Reads},
+		State: &StateAnswer{Guarantee: applied.Guarantee, Version: applied.Version, Reads: applied.Reads, Place: applied.Place},
 	}, nil
 }

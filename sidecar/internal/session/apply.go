@@ -131,6 +131,9 @@ func (s *session) attempt(ctx context.Context, a *applying, r *Request, fn func(
 		return nil, false, err
 	}
 	answer, repeated, err := a.tx.Commit(r.Request, answer, a)
+	if err == nil && !repeated && r.Place != nil {
+		*r.Place = a.tx.Place()
+	}
 	if errors.Is(err, wal.ErrClosed) {
 		return nil, false, s.ended
 	}

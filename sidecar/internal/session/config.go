@@ -152,6 +152,8 @@ type Request struct {
 
 	// Watermark that the operator had seen when it sent this, in ms since 1970; math.MinInt64 is none.
 	Watermark int64
+	// Place, if not nil, is told where the request stands, unless it is repeated.
+	Place *statestore.Place
 }
 
 // retryable says whether an error of the store may pass by itself.

@@ -100,5 +100,5 @@ func (s *session) load(references []segment.Reference) error {
 
 // swap makes a state that was loaded the session's. It is called with mu held for writing.
 func (s *session) swap(loaded *segment.Restored) {
-	s.parts, s.chain, s.ready = loaded.Partitions, loaded.Chain, true
+	s.parts, s.chain, s.ready, s.from = loaded.Partitions, loaded.Chain, true, loaded.Checkpoint
 }

@@ -30,7 +30,8 @@ type session struct {
 	mu       sync.RWMutex
 	ended    error
 	parts    *statestore.Partitions
-	ready    bool // to apply requests
+	ready    bool   // to apply requests
+	from     uint64 // the checkpoint that the state was loaded from, 0 for none
 	restore  *restoring
 	epoch    uint64     // the highest that was seen
 	marked   uint64     // the last that was marked

@@ -33,14 +33,16 @@ func (m *Manager) Stats() Stats {
 }
 
 // Spec says what a session is of, if it is known and was not taken over.
-func (m *Manager) Spec(t Token) (Spec, bool) {
+func (m *Manager) Spec(t Token) (spec Spec, restored uint64, ok bool) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s := m.sessions[t.Fence]
+	m.mu.Unlock()
 	if s == nil || t.Instance != m.instance {
-		return Spec{}, false
+		return Spec{}, 0, false
 	}
-	return s.spec, true
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.spec, s.from, true
 }
 
 // Watermark is the event time that a session has reached, in ms since 1970; math.MinInt64 if it has heard of none.

@@ -39,8 +39,10 @@ func (k *Keeper) Origin(at *evaluate.State) evaluate.Origin {
 	if k.sessions == nil {
 		return evaluate.Origin{}
 	}
-	spec, _ := k.sessions.Spec(token)
-	return evaluate.Origin{Job: spec.Job, Operator: spec.Operator, Subtask: spec.Subtask, Epoch: at.Epoch, Fence: token.Fence}
+	spec, restored, _ := k.sessions.Spec(token)
+	return evaluate.Origin{
+		Job: spec.Job, Operator: spec.Operator, Subtask: spec.Subtask, Epoch: max(at.Epoch, restored), Fence: token.Fence, Restored: restored,
+	}
 }
 
 // Apply calls a function with its state, once or more often, or answers with what is stored for the id. An error of the call is
@@ -57,7 +59,8 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 	if k.sessions == nil {
 		return evaluate.Applied{}, problem.New(problem.UnknownSession, "this sidecar has no sessions: set state.store (--state-store URL)")
 	}
-	request := session.Request{Watermark: c.At.Watermark, Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch}}
+	var place statestore.Place
+	request := session.Request{Place: &place, Watermark: c.At.Watermark, Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch}}
 	var reads []decisions.StateRead
 	answer, err := k.sessions.Apply(ctx, token, request, func(tx *statestore.Tx) ([]byte, error) {
 		result, scope, err := call(ctx, tx, &c, statescope.Checkpointed, k.sessions.Watermark(token))
@@ -76,7 +79,14 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 		return applied, problem.New(problem.Internal, "the answer that is stored for %q: %v", c.ID, err)
 	}
 	applied.Guarantee, applied.Reads, applied.Replayed = string(statescope.Checkpointed), reads, reads == nil
+	applied.Place = place
 	return applied, nil
+}
+
+// Adopt gives the calls of a function without a session a state that was loaded, in the place of what they have; the partitions must not be
+// used any more.
+func (k *Keeper) Adopt(function string, parts *statestore.Partitions) (keys int64, err error) {
+	return k.local.adopt(function, parts)
 }
 
 // call calls a function with a transaction, which it cannot use any more afterwards, even if it still runs.

@@ -77,3 +77,43 @@ func attempt(ctx context.Context, p *statestore.Partitions, keyGroup uint16, c *
 	reads, version := seen(scope)
 	return evaluate.Applied{Result: result, Time: time.Now(), Version: version, Reads: reads, Guarantee: string(statescope.AtLeastOnce)}, nil
 }
+
+// adopt gives the calls of a function without a session a state, in the place of what they have. Its keys are sorted anew: by the text of
+// the key alone, since such calls name no key group of Flink's.
+func (l *local) adopt(function string, from *statestore.Partitions) (keys int64, err error) {
+	type kept struct {
+		key   string
+		value statestore.Value
+	}
+	groups := make([][]kept, localGroups)
+	all := from.KeyGroups()
+	for g := int(all.From); g <= int(all.To); g++ {
+		for key, value := range from.All(uint16(g)) {
+			text, err := statescope.KeyOf(key)
+			if err != nil {
+				return 0, err
+			}
+			to := statestore.KeyGroup(statestore.HashString(text), localGroups)
+			groups[to] = append(groups[to], kept{key, value})
+			keys++
+		}
+	}
+	parts := statestore.New(statestore.Range{To: localGroups - 1}, l.limits, statestore.Hooks{})
+	for g, entries := range groups {
+		loader, err := parts.Load(uint16(g), len(entries))
+		if err != nil {
+			return 0, err
+		}
+		var last uint64
+		for _, e := range entries {
+			loader.Put(e.key, e.value)
+			last = max(last, e.value.Version)
+		}
+		loader.Version(last)
+	}
+	parts.Advance(from.Watermark())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.parts[function] = parts
+	return keys, nil
+}

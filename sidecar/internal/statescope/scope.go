@@ -6,6 +6,8 @@ package statescope
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"math"
 	"sync"
 
@@ -60,6 +62,17 @@ type Scope struct {
 func New(tx *statestore.Tx, c Call) *Scope {
 	prefix := binary.AppendUvarint(nil, uint64(len(c.Key)))
 	return &Scope{Call: c, tx: tx, prefix: string(append(prefix, c.Key...))}
+}
+
+var errKey = errors.New("is no key of a state")
+
+// KeyOf is the key of which a value in the store is.
+func KeyOf(stored string) (string, error) {
+	length, n := binary.Uvarint([]byte(stored[:min(len(stored), binary.MaxVarintLen64)]))
+	if n <= 0 || length > uint64(len(stored)-n) {
+		return "", fmt.Errorf("%q %w", stored, errKey)
+	}
+	return stored[n : n+int(length)], nil
 }
 
 // End takes the transaction away from the function, and waits for a call of it that is at work.

@@ -231,6 +231,17 @@ type Stats struct {
 	Watermark   int64
 }
 
+// Version is that of the last change in a key group.
+func (p *Partitions) Version(keyGroup uint16) (uint64, error) {
+	g, err := p.group(keyGroup)
+	if err != nil {
+		return 0, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.version, nil
+}
+
 // Stats goes through the key groups, not through the keys.
 func (p *Partitions) Stats() Stats {
 	s := Stats{Keys: p.keys.Load(), Bytes: p.bytes.Load(), AnswerBytes: p.answerBytes.Load(), Watermark: p.Watermark()}

@@ -18,7 +18,18 @@ type Tx struct {
 	reads    []read
 	writes   []write
 	done     Committed // here so that it need not be allocated for each Commit
+	place    Place
 }
+
+// Place is where a transaction stands among those of its key group: Version is that of the key group after it, of which it wrote
+// the last Writes. One that wrote nothing stands behind the one that has the same Version.
+type Place struct {
+	Version uint64
+	Writes  int
+}
+
+// Place is of the Commit that has succeeded, and was no repetition.
+func (tx *Tx) Place() Place { return tx.place }
 
 type read struct {
 	key     string
@@ -154,6 +165,7 @@ func (tx *Tx) Commit(r Request, given []byte, log Log) (data []byte, repeated bo
 		}
 	}
 	g.commit(p, tx.keyGroup, &r, given, tx.writes, g.version+1, watermark)
+	tx.place = Place{Version: g.version, Writes: len(tx.writes)}
 	return given, false, nil
 }
 
