@@ -22,6 +22,7 @@ const (
 	ExitOK      = 0
 	ExitFailure = 1 // it was tried and did not work
 	ExitUsage   = 2 // the command line or the configuration is wrong: nothing was tried
+	ExitDiffer  = 4 // an audit has found decisions that differ
 
 	ExitInterrupted = 130 // by Ctrl-C or SIGTERM, as a shell would say; what was started has been ended
 )
@@ -67,6 +68,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if errors.Is(err, errInterrupted) {
 		return ExitInterrupted
 	}
+	if errors.Is(err, errDiffer) {
+		return ExitDiffer
+	}
 	return ExitFailure
 }
 
@@ -77,7 +81,7 @@ func (p *program) root() *cobra.Command {
 		Long: `Drey calls your Go functions from Flink jobs: beside the TaskManager, over HTTP and gRPC.
 
 Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or the configuration is wrong;
-130 interrupted.`,
+4 an audit found decisions that differ; 130 interrupted.`,
 		Example: `  drey serve                                      answer POST /evaluate on 127.0.0.1:8080
   drey serve --rules-file rules.yaml              with rules that may change while it serves
   curl localhost:8080/evaluate -d '{"event": {"accountId": 1, "timestamp": 1764000000000, "amount": 612.1}}'
@@ -88,7 +92,7 @@ Exit codes: 0 it worked; 1 it was tried and did not work; 2 the command line or 
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
-	root.AddCommand(p.serve(), p.config(), p.functions(), p.healthcheck(), p.version(), p.dev(), p.jobs(), p.checkpoints(), p.decisions(), p.watch())
+	root.AddCommand(p.serve(), p.config(), p.functions(), p.healthcheck(), p.version(), p.dev(), p.jobs(), p.checkpoints(), p.decisions(), p.replay(), p.watch())
 	eachCommand(root, func(cmd *cobra.Command) {
 		if cmd.HasSubCommands() {
 			cmd.Args = noSuchCommand

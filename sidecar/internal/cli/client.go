@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -49,11 +50,36 @@ const askTimeout = 5 * time.Second
 
 // get reads a document into v; nil = only the status counts.
 func (c *client) get(ctx context.Context, path string, v any) error {
+	return c.ask(ctx, http.MethodGet, path, nil, v)
+}
+
+// post sends a document, nil is none, and reads the answer into v.
+func (c *client) post(ctx context.Context, path string, document, v any) error {
+	var body io.Reader
+	if document != nil {
+		text, err := json.Marshal(document)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	return c.ask(ctx, http.MethodPost, path, body, v)
+}
+
+// raw reads a document as it is.
+func (c *client) raw(ctx context.Context, path string) (text []byte, err error) {
+	return text, c.ask(ctx, http.MethodGet, path, nil, &text)
+}
+
+func (c *client) ask(ctx context.Context, method, path string, body io.Reader, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -64,7 +90,7 @@ func (c *client) get(ctx context.Context, path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("answer to %s: %w", path, err)
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && (method == http.MethodGet || resp.StatusCode/100 != 2) {
 		var p problem.Document
 		if json.Unmarshal(text, &p) == nil && p.Code != "" {
 			return fmt.Errorf("%s: %s: %s", path, p.Code, p.Detail)
@@ -72,6 +98,10 @@ func (c *client) get(ctx context.Context, path string, v any) error {
 		return fmt.Errorf("%s: %s: %s", path, resp.Status, strings.TrimSpace(string(text)))
 	}
 	if v == nil {
+		return nil
+	}
+	if raw, ok := v.(*[]byte); ok {
+		*raw = text
 		return nil
 	}
 	if err := json.Unmarshal(text, v); err != nil {

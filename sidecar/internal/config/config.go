@@ -8,6 +8,7 @@ import (
 
 	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
+	"github.com/drey-flink/drey/sidecar/internal/replay"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
 	"github.com/drey-flink/drey/sidecar/internal/stateful"
 	"github.com/drey-flink/drey/sidecar/internal/watch"
@@ -28,6 +29,7 @@ type Config struct {
 	Decisions decisions.Config `yaml:"decisions" doc:"the decision log, which keeps every decision with what explains it"`
 	State     stateful.Config  `yaml:"state" doc:"state of functions, which comes back with Flink's checkpoints"`
 	Watch     watch.Config     `yaml:"watch" doc:"the watcher, which keeps verified local copies of Flink's checkpoints"`
+	Replay    replay.Settings  `yaml:"replay" doc:"deciding again what was decided after a checkpoint, and going back to it"`
 	Log       Log              `yaml:"log" doc:"the log on standard error"`
 	Telemetry Telemetry        `yaml:"telemetry" doc:"traces; metrics are always at /metrics"`
 }
@@ -104,6 +106,7 @@ func Default() Config {
 		Decisions: decisions.DefaultConfig(),
 		State:     stateful.DefaultConfig(),
 		Watch:     watch.DefaultConfig(),
+		Replay:    replay.DefaultSettings(),
 		Log:       Log{Level: "info", Format: "json"},
 		Telemetry: Telemetry{ServiceName: "drey", SampleRatio: 1},
 	}

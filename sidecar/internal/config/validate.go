@@ -65,6 +65,10 @@ func (c Config) check() violations {
 	v.section("decisions", c.Decisions.Validate())
 	v.section("state", c.State.Validate())
 	v.section("watch", c.Watch.Validate())
+	v.section("replay", c.Replay.Validate())
+	if c.Replay.Enabled && c.Replay.Folder(c.DataDir) == "" {
+		v.add("replay.dir", "is empty, and so is data_dir: replays need a folder, give one with --replay-dir")
+	}
 	if c.Watch.On() && c.Watch.Folder(c.DataDir) == "" {
 		v.add("watch.dir", "is empty, and so is data_dir: the copies of checkpoints need a folder, give one with --watch-dir")
 	}

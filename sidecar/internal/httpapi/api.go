@@ -52,6 +52,7 @@ type Options struct {
 	Watch         Watch      // nil: no checkpoints are watched
 	Decisions     Decisions  // nil: no decisions are kept
 	Sessions      Sessions   // nil: no sessions of Flink's operators
+	Replays       Replays    // nil: nothing is replayed
 	Status        func() any // the document of /v1/status
 	Metrics       http.Handler
 	Calls         *telemetry.Calls
@@ -117,6 +118,7 @@ func (a *API) Data() chi.Router {
 		r.Get("/v1/decisions", a.listDecisions)
 		a.checkpoints(r)
 		a.sessions(r)
+		a.replays(r)
 	})
 	return r
 }

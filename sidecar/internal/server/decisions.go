@@ -103,3 +103,22 @@ func buildHash() (_ string, err error) {
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
+
+// flushed reads the log as it is at the moment when its end is asked for: what was decided before that is in the folder.
+type flushed struct {
+	*decisions.Reader
+	log *decisions.Log
+}
+
+// Last is the number of the last record.
+func (f flushed) Last() (uint64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+	defer cancel()
+	if err := f.log.Flush(ctx); err != nil {
+		return 0, err
+	}
+	return f.Reader.Last()
+}
+
+// flushPatience is for a disk that is slow.
+const flushPatience = time.Minute

@@ -20,6 +20,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/evaluate"
 	"github.com/drey-flink/drey/sidecar/internal/grpcapi"
 	"github.com/drey-flink/drey/sidecar/internal/httpapi"
+	"github.com/drey-flink/drey/sidecar/internal/replay"
 	"github.com/drey-flink/drey/sidecar/internal/rules"
 	"github.com/drey-flink/drey/sidecar/internal/session"
 	"github.com/drey-flink/drey/sidecar/internal/stateapi"
@@ -67,12 +68,15 @@ type sidecar struct {
 	watch     *watcher          // nil if nothing is watched
 	decisions *decisionLog      // nil if none are kept
 	sessions  *session.Manager  // nil without a store of state
-	api       *httpapi.API
-	grpc      *grpcapi.API
-	state     atomic.Value // string
-	bound     Bound
-	servers   []*transport
-	failed    chan error
+	replays   *replay.Manager   // nil if nothing is replayed
+
+	stateStore session.Store // nil without a store of state
+	api        *httpapi.API
+	grpc       *grpcapi.API
+	state      atomic.Value // string
+	bound      Bound
+	servers    []*transport
+	failed     chan error
 }
 
 func (s *sidecar) onDown(undo func() error) { s.undo = append(s.undo, undo) }
@@ -126,10 +130,14 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 	if err := s.keepDecisions(ctx); err != nil {
 		return err
 	}
-	if err := s.keepState(ctx); err != nil {
+	keeper, err := s.keepState(ctx)
+	if err != nil {
 		return err
 	}
 	s.onDown(s.service.Close) // after the listeners: no call comes any more
+	if err := s.keepReplays(ctx, keeper); err != nil {
+		return err
+	}
 	return s.listen(registry)
 }
 
@@ -171,6 +179,9 @@ func (s *sidecar) listen(registry *udf.Registry) (err error) {
 	}
 	if s.sessions != nil {
 		options.Sessions = stateapi.New(s.sessions)
+	}
+	if s.replays != nil {
+		options.Replays = s.replays
 	}
 	if s.decisions != nil {
 		options.Decisions = s.decisions.reader

@@ -15,18 +15,19 @@ import (
 )
 
 // keepState gives functions state, if the configuration says so. The store is not asked for anything yet: it may come later.
-func (s *sidecar) keepState(ctx context.Context) error {
+func (s *sidecar) keepState(ctx context.Context) (*stateful.Keeper, error) {
 	c := s.Config.State
 	if !c.Enabled {
-		return nil
+		return nil, nil
 	}
 	if c.Store != "" {
 		if err := s.openSessions(ctx, c); err != nil {
-			return fmt.Errorf("state: %w", err)
+			return nil, fmt.Errorf("state: %w", err)
 		}
 	}
-	s.service.KeepState(stateful.New(s.sessions, c.Limits.Of()))
-	return nil
+	keeper := stateful.New(s.sessions, c.Limits.Of())
+	s.service.KeepState(keeper)
+	return keeper, nil
 }
 
 func (s *sidecar) openSessions(ctx context.Context, c stateful.Config) error {
@@ -35,6 +36,7 @@ func (s *sidecar) openSessions(ctx context.Context, c stateful.Config) error {
 		return err
 	}
 	s.onDown(closer.Close)
+	s.stateStore = store
 	sessions := c.Sessions()
 	sessions.Observe = session.Observer{Written: s.metrics.SnapshotWritten, Missed: s.metrics.SnapshotMissed}
 	// The metrics come first, since sessions that come back go on with their snapshots at once.

@@ -17,6 +17,7 @@ import (
 // held is the lease and the store that it is in.
 type held struct {
 	lease *lease.Lease
+	owner string
 	close func() error
 }
 
@@ -40,7 +41,7 @@ func newLease(ctx context.Context, c Lease, settings s3.Config, log *slog.Logger
 		if err != nil {
 			return nil, fmt.Errorf("watch.lease.object: %w", err)
 		}
-		return &held{lease: lease.New(store, path.Base(at.Path), config, log), close: store.Close}, nil
+		return &held{lease: lease.New(store, path.Base(at.Path), config, log), owner: owner, close: store.Close}, nil
 	}
 	client, err := s3.New(ctx, settings)
 	if err != nil {
@@ -50,7 +51,7 @@ func newLease(ctx context.Context, c Lease, settings s3.Config, log *slog.Logger
 	if err != nil {
 		return nil, fmt.Errorf("watch.lease.object: %w", err)
 	}
-	return &held{lease: lease.New(store, strings.TrimPrefix(at.Path, "/"), config, log), close: func() error { return nil }}, nil
+	return &held{lease: lease.New(store, strings.TrimPrefix(at.Path, "/"), config, log), owner: owner, close: func() error { return nil }}, nil
 }
 
 // run does the work while the lease is held, until ctx ends.

@@ -26,14 +26,15 @@ import (
 
 // Watch is a watcher. Run does the work; the other methods answer at any time, also before and after it.
 type Watch struct {
-	config  Config
-	log     *slog.Logger
-	flink   *flinkrest.Client
-	places  *locate.Locator
-	ledger  *checkpoint.Ledger
-	watcher *checkpoint.Watcher
-	lease   *held // nil: this sidecar is the only one
-	token   token
+	config    Config
+	log       *slog.Logger
+	flink     *flinkrest.Client
+	places    *locate.Locator
+	ledger    *checkpoint.Ledger
+	watcher   *checkpoint.Watcher
+	lease     *held // nil: this sidecar is the only one
+	exclusive *held // for Exclusive
+	token     token
 
 	mu  sync.Mutex
 	err error // why the watcher had to begin again, until it has run for a while
@@ -79,6 +80,11 @@ func New(ctx context.Context, c Config, dataDir string, observe checkpoint.Obser
 	w.watcher.ObserveBy(observe)
 	if c.Lease.Object != "" {
 		if w.lease, err = newLease(ctx, c.Lease, c.S3, log); err != nil {
+			return nil, err
+		}
+		other := c.Lease
+		other.Object += ".replays"
+		if w.exclusive, err = newLease(ctx, other, c.S3, log); err != nil {
 			return nil, err
 		}
 	}
@@ -176,6 +182,9 @@ func (w *Watch) Close() error {
 	var errs []error
 	if w.lease != nil {
 		errs = append(errs, w.lease.close())
+	}
+	if w.exclusive != nil {
+		errs = append(errs, w.exclusive.close())
 	}
 	if w.ledger != nil {
 		errs = append(errs, w.ledger.Close())
@@ -331,4 +340,33 @@ func (w *Watch) Status() Status {
 		s.Lease = &l
 	}
 	return s
+}
+
+// Contents opens a checkpoint by its path, as Flink writes it: by the rules by which checkpoints are read for copies.
+func (w *Watch) Contents(ctx context.Context, path string) (*contents.Checkpoint, error) {
+	at, err := metadata.ParseLocation(path)
+	if err != nil {
+		return nil, err
+	}
+	return contents.Open(ctx, w.places, at)
+}
+
+// Flink is the client by which jobs are watched.
+func (w *Watch) Flink() *flinkrest.Client { return w.flink }
+
+// Exclusive runs work while this sidecar is the one that may do what only one of many does: beside the watcher's lease there is one for that.
+// Without a lease it is always this one.
+func (w *Watch) Exclusive(ctx context.Context, work func(context.Context) error) error {
+	if w.exclusive == nil {
+		return work(ctx)
+	}
+	return w.exclusive.run(ctx, work)
+}
+
+// Owner is what this sidecar is called in leases, "" without one.
+func (w *Watch) Owner() string {
+	if w.exclusive == nil {
+		return ""
+	}
+	return w.exclusive.owner
 }

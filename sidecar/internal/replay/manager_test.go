@@ -1,0 +1,251 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/problem"
+	"github.com/drey-flink/drey/sidecar/internal/statestore"
+)
+
+// found is a Checkpoints with one checkpoint.
+type found struct {
+	checkpoint Checkpoint
+	err        error
+	block      chan struct{} // if not nil: wait for it
+	asked      chan struct{}
+}
+
+func (f *found) Find(ctx context.Context, _ Request) (Checkpoint, error) {
+	select {
+	case f.asked <- struct{}{}:
+	default:
+	}
+	if f.block != nil {
+		select {
+		case <-f.block:
+		case <-ctx.Done():
+			return Checkpoint{}, context.Cause(ctx)
+		}
+	}
+	return f.checkpoint, f.err
+}
+
+// jobs is a JobRunner, adopted a Local.
+type jobs struct{ submitted []Request }
+
+func (j *jobs) Submit(_ context.Context, r Request, _ string, progress func(Progress)) (string, error) {
+	progress(Progress{Done: 1, Total: 3})
+	j.submitted = append(j.submitted, r)
+	return "new", nil
+}
+
+type adopted struct{ keys int64 }
+
+func (a *adopted) Adopt(_ string, parts *statestore.Partitions) (int64, error) {
+	a.keys = parts.Stats().Keys
+	return a.keys, nil
+}
+
+type fixture struct {
+	*Manager
+	t     *testing.T
+	world *world
+	found *found
+	jobs  *jobs
+	local *adopted
+	mu    sync.Mutex
+	ended []Replay
+	stop  func()
+}
+
+func newFixture(t *testing.T, now functions) *fixture {
+	t.Helper()
+	w := newWorld(t)
+	w.call("add", 1)
+	w.checkpoint()
+	for range 5 {
+		w.call("add", 1)
+	}
+	f := &fixture{t: t, world: w, jobs: &jobs{}, local: &adopted{}, found: &found{asked: make(chan struct{}, 100), checkpoint: Checkpoint{
+		Path: "s3://x/chk-1", Operators: []OperatorState{{Operator: operator, MaxParallelism: keyGroups, References: w.marks[0].refs}},
+	}}}
+	f.start(t.TempDir(), now)
+	return f
+}
+
+// start opens the folder, as a process does that starts.
+func (f *fixture) start(folder string, now functions) {
+	f.t.Helper()
+	var err error
+	f.Manager, err = New(Config{Folder: folder, KeepFinished: 3, MaxDifferences: 10, Modes: []Mode{Audit, Restore, Job}}, Deps{
+		Checkpoints: f.found, Snapshots: f.world.store, Decisions: f.world.log, Functions: now, Build: "now", Jobs: f.jobs, Local: f.local,
+		Ended: func(r Replay) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.ended = append(f.ended, r)
+		},
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(f.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	f.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := errors.Join(<-done, f.Close()); err != nil {
+			f.t.Error(err)
+		}
+	})
+	f.t.Cleanup(func() { f.stop() })
+}
+
+func (f *fixture) ask(r Request) Replay {
+	f.t.Helper()
+	r.Job, r.CheckpointID = theJob, 1
+	got, _, err := f.Start(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return got
+}
+
+// until waits for a state.
+func (f *fixture) until(id string, so func(Replay) bool) Replay {
+	f.t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		changed := f.Changed()
+		r, err := f.Get(id)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if so(r) {
+			return r
+		}
+		select {
+		case <-changed:
+		case <-limit:
+			f.t.Fatalf("it stays %+v", r)
+		}
+	}
+}
+
+func ended(r Replay) bool { return r.State.Final() }
+
+func TestModes(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	audit := f.until(f.ask(Request{Ignore: []string{"version"}}).ID, ended)
+	if s := audit.Summary; audit.State != Completed || s == nil || s.Decisions != 5 || s.Different != 2 || audit.Builds["then"] != 5 || audit.Build != "now" || len(audit.Plan) == 0 {
+		t.Errorf("%+v", audit)
+	}
+	if r, err := f.Report(audit.ID); err != nil || r.Different != 2 || len(r.Differences) != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	skewed := f.until(f.ask(Request{Mode: Job, RequestID: "skew", Resubmit: &Resubmit{JarID: "jar"}}).ID, ended)
+	if skewed.State != Failed || !strings.Contains(skewed.Error, "--allow-skew") || len(f.jobs.submitted) > 0 {
+		t.Errorf("another build: %+v", skewed)
+	}
+	restored := f.until(f.ask(Request{Mode: Restore, AllowSkew: true, Operator: operator, Function: "add"}).ID, ended)
+	if restored.State != Completed || f.local.keys != 1 {
+		t.Errorf("%+v, %d keys", restored, f.local.keys)
+	}
+	if _, err := f.Report(restored.ID); problem.From(err).Code != problem.NotFound {
+		t.Errorf("a report of a restore: %v", err)
+	}
+	job := f.until(f.ask(Request{Mode: Job, AllowSkew: true, Resubmit: &Resubmit{JarID: "jar"}}).ID, ended)
+	if job.State != Completed || job.NewJob != "new" || len(f.jobs.submitted) != 1 {
+		t.Errorf("%+v", job)
+	}
+	dry := f.until(f.ask(Request{Mode: Job, RequestID: "dry", DryRun: true, AllowSkew: true, Resubmit: &Resubmit{JarID: "jar"}}).ID, ended)
+	if dry.State != Completed || len(dry.Plan) < 3 || len(f.jobs.submitted) != 1 {
+		t.Errorf("%+v", dry)
+	}
+	// The same request is the same replay; five have ended, and three are kept.
+	if again, created, err := f.Start(dry.Request); err != nil || created || again.ID != dry.ID {
+		t.Errorf("%+v, %t, %v", again, created, err)
+	}
+	f.until(f.ask(Request{RequestID: "another"}).ID, ended)
+	if all, err := f.List(); err != nil || len(all) > 4 {
+		t.Errorf("%d replays, %v", len(all), err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.ended) != 6 {
+		t.Errorf("%d ends were told of", len(f.ended))
+	}
+}
+
+func TestRefusedRequests(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	f.config.Modes = []Mode{Audit, Restore}
+	for name, c := range map[string]struct {
+		request Request
+		code    problem.Code
+	}{
+		"no job":        {Request{CheckpointID: 1}, problem.InvalidRequest},
+		"no checkpoint": {Request{Job: theJob}, problem.InvalidRequest},
+		"no such mode":  {Request{Job: theJob, CheckpointID: 1, Mode: "undo"}, problem.InvalidRequest},
+		"not allowed":   {Request{Job: theJob, CheckpointID: 1, Mode: Job, Resubmit: &Resubmit{JarID: "x"}}, problem.Forbidden},
+		"whose state":   {Request{Job: theJob, CheckpointID: 1, Mode: Restore}, problem.InvalidRequest},
+	} {
+		if _, _, err := f.Start(c.request); problem.From(err).Code != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, do := range []func(string) (Replay, error){f.Get, f.Cancel, f.Pause, f.Resume} {
+		if _, err := do("r-0"); problem.From(err).Code != problem.NotFound {
+			t.Errorf("%v", err)
+		}
+	}
+	failed := f.until(f.ask(Request{Operator: "nobody"}).ID, ended)
+	if failed.State != Failed || failed.Error == "" {
+		t.Errorf("%+v", failed)
+	}
+	for _, do := range []func(string) (Replay, error){f.Cancel, f.Pause, f.Resume} {
+		if _, err := do(failed.ID); problem.From(err).Code != problem.Conflict {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A replay is stopped, goes on, is cancelled; one that a process left behind goes on in the next.
+func TestInterruptions(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	f.found.block = make(chan struct{})
+	r := f.ask(Request{})
+	<-f.found.asked
+	if r, err := f.Pause(r.ID); err != nil || !r.Paused {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	other := f.ask(Request{RequestID: "other"}) // it takes its turn meanwhile
+	<-f.found.asked
+	if r, err := f.Cancel(other.ID); err != nil || r.State != Cancelled {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if r, err := f.Cancel(other.ID); err != nil || r.State != Cancelled {
+		t.Errorf("again: %+v, %v", r, err)
+	}
+	if _, err := f.Resume(r.ID); err != nil {
+		t.Fatal(err)
+	}
+	<-f.found.asked
+	folder := f.config.Folder
+	f.stop()
+	f.found.block = nil
+	f.start(folder, functions{limit: 1})
+	if r := f.until(r.ID, ended); r.State != Completed || r.Summary == nil || r.Summary.Decisions != 5 {
+		t.Errorf("%+v", r)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.ended) != 2 || f.ended[0].State != Cancelled || f.ended[1].State != Completed {
+		t.Errorf("%+v", f.ended)
+	}
+}

@@ -1,0 +1,155 @@
+// Package resubmit restarts a job from a checkpoint, through Flink's REST API.
+package resubmit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
+	"github.com/drey-flink/drey/sidecar/internal/problem"
+	"github.com/drey-flink/drey/sidecar/internal/replay"
+)
+
+// Flink is what is needed of its REST API: see flinkrest.Client.
+type Flink interface {
+	Jobs(ctx context.Context) ([]flinkrest.JobSummary, error)
+	Job(ctx context.Context, job string) (flinkrest.Job, error)
+	Cancel(ctx context.Context, job string) error
+	RunJar(ctx context.Context, jar string, run flinkrest.Run) (job string, err error)
+	Checkpoints(ctx context.Context, job string) (flinkrest.Checkpoints, error)
+}
+
+// Runner implements replay.JobRunner.
+type Runner struct {
+	Flink Flink
+	// Poll is how often Flink is asked, Patience how long for each step.
+	Poll, Patience time.Duration
+}
+
+var _ replay.JobRunner = Runner{}
+
+// Submit ends the job, if it runs, and submits it from the checkpoint. The name of the new job is that of the jar; after a crash in between the job
+// is found again by what it was restored from, and not submitted twice.
+func (s Runner) Submit(ctx context.Context, r replay.Request, path string, progress func(replay.Progress)) (newJob string, err error) {
+	step := func(n int64) { progress(replay.Progress{Done: n, Total: 3, Unit: "steps"}) }
+	step(0)
+	if job, err := s.submitted(ctx, r, path); err != nil || job != "" {
+		return job, err
+	}
+	if err := s.end(ctx, r.Job); err != nil {
+		return "", err
+	}
+	step(1)
+	restoreMode := r.Resubmit.RestoreMode
+	if restoreMode == "" {
+		restoreMode = "NO_CLAIM"
+	}
+	config := maps.Clone(r.Resubmit.Config)
+	if config == nil {
+		config = map[string]string{}
+	}
+	config["execution.state-recovery.path"] = path
+	config["execution.state-recovery.claim-mode"] = restoreMode
+	if r.Resubmit.AllowNonRestoredState {
+		config["execution.state-recovery.ignore-unclaimed-state"] = "true"
+	}
+	newJob, err = s.Flink.RunJar(ctx, r.Resubmit.JarID, flinkrest.Run{
+		EntryClass: r.Resubmit.EntryClass, Args: r.Resubmit.Args, Parallelism: r.Resubmit.Parallelism, Config: config,
+	})
+	if err != nil {
+		return "", fmt.Errorf("the job is ended, and was not submitted again: %w; put that right and start the replay again", err)
+	}
+	step(2)
+	err = s.await(ctx, "the new job "+newJob+" runs", func() (bool, error) {
+		job, err := s.Flink.Job(ctx, newJob)
+		switch {
+		case err != nil:
+			return false, passing(err)
+		case job.State.Ended():
+			return false, problem.New(problem.Conflict, "the new job %s is %s; look at its exceptions in Flink", newJob, job.State)
+		}
+		return job.State == flinkrest.Running, nil
+	})
+	step(3)
+	return newJob, err
+}
+
+// submitted finds a job that was submitted by an earlier try: it runs, and was restored from the checkpoint.
+func (s Runner) submitted(ctx context.Context, r replay.Request, path string) (string, error) {
+	jobs, err := s.Flink.Jobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, job := range jobs {
+		if job.ID == r.Job || job.State.Ended() {
+			continue
+		}
+		all, err := s.Flink.Checkpoints(ctx, job.ID)
+		if err != nil {
+			continue // it initialises, or is another one that is in trouble
+		}
+		if restored := all.Latest.Restored; restored != nil && restored.ID == r.CheckpointID && restored.ExternalPath == path {
+			return job.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// end cancels the job and waits for its end. A job that Flink does not know has ended.
+func (s Runner) end(ctx context.Context, id string) error {
+	job, err := s.Flink.Job(ctx, id)
+	if flinkrest.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if job.State.Ended() {
+		return nil
+	}
+	if err := s.Flink.Cancel(ctx, id); err != nil {
+		return fmt.Errorf("cancel job %s: %w", id, err)
+	}
+	return s.await(ctx, "job "+id+" ends", func() (bool, error) {
+		job, err := s.Flink.Job(ctx, id)
+		if flinkrest.IsNotFound(err) {
+			return true, nil
+		}
+		return err == nil && job.State.Ended(), passing(err)
+	})
+}
+
+// passing is an error that waiting may cure, which is none.
+func passing(err error) error {
+	if err == nil || flinkrest.IsUnavailable(err) {
+		return nil
+	}
+	var refused *flinkrest.Error
+	if errors.As(err, &refused) {
+		return nil // 404 and 500 while it is set up
+	}
+	return err
+}
+
+func (s Runner) await(ctx context.Context, what string, so func() (bool, error)) error {
+	limit := time.NewTimer(s.Patience)
+	defer limit.Stop()
+	ticker := time.NewTicker(s.Poll)
+	defer ticker.Stop()
+	for {
+		ok, err := so()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-limit.C:
+			return problem.New(problem.Conflict, "waited %s in vain: %s", s.Patience, what)
+		case <-ticker.C:
+		}
+	}
+}

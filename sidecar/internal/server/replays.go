@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/replay"
+	"github.com/drey-flink/drey/sidecar/internal/replay/resubmit"
+	"github.com/drey-flink/drey/sidecar/internal/replay/source"
+	"github.com/drey-flink/drey/sidecar/internal/stateful"
+	"github.com/drey-flink/drey/sidecar/internal/webhook"
+)
+
+// How often and for how long Flink is asked while a job is restarted.
+const (
+	resubmitPoll     = 500 * time.Millisecond
+	resubmitPatience = 3 * time.Minute
+)
+
+// keepReplays opens replay, if the configuration says so. It needs nothing of the outside until it is asked for something.
+func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) error {
+	c := s.Config.Replay
+	if !c.Enabled {
+		return nil
+	}
+	hooks := webhook.DefaultConfig()
+	hooks.URLs, hooks.SecretFile = c.Webhooks, c.WebhookSecret
+	if err := hooks.Validate(); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	sender := webhook.New(hooks, s.log)
+	deps := replay.Deps{Functions: s.service, Ended: func(r replay.Replay) {
+		body, err := json.Marshal(r)
+		if err != nil {
+			s.log.Error("a replay that ended", "replay", r.ID, "error", err)
+			return
+		}
+		sender.Send(r.ID+"/"+string(r.State), body)
+	}}
+	var err error
+	if deps.Build, err = buildHash(); err != nil {
+		return fmt.Errorf("replay: hash of this program: %w", err)
+	}
+	if s.watch != nil {
+		deps.Checkpoints = source.Finder{Watch: s.watch.Watch}
+		deps.Jobs = resubmit.Runner{Flink: s.watch.Flink(), Poll: resubmitPoll, Patience: resubmitPatience}
+		deps.Leader, deps.Owner = s.watch.Exclusive, s.watch.Owner()
+	}
+	if s.decisions != nil {
+		deps.Decisions = flushed{s.decisions.reader, s.decisions.Log}
+	}
+	if s.stateStore != nil {
+		deps.Snapshots, deps.Local = s.stateStore, keeper
+	}
+	modes := make([]replay.Mode, len(c.Modes))
+	for i, mode := range c.Modes {
+		modes[i] = replay.Mode(mode)
+	}
+	m, err := replay.New(replay.Config{Folder: c.Folder(s.Config.DataDir), KeepFinished: c.KeepFinished, MaxDifferences: c.MaxDifferences, Modes: modes}, deps, s.log)
+	if err != nil {
+		return err
+	}
+	s.replays = m
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	sent := make(chan struct{})
+	go func() { ended <- m.Run(ctx) }()
+	go func() {
+		defer close(sent)
+		sender.Run(ctx)
+	}()
+	s.onDown(func() error {
+		stop()
+		err := <-ended
+		<-sent
+		if closeErr := m.Close(); err == nil {
+			err = closeErr
+		}
+		return err
+	})
+	return nil
+}
