@@ -14,6 +14,7 @@ import (
 
 	"github.com/drey-flink/drey/sidecar/internal/cluster"
 	"github.com/drey-flink/drey/sidecar/internal/demo"
+	"github.com/drey-flink/drey/sidecar/internal/replaydemo"
 )
 
 func (p *program) dev() *cobra.Command {
@@ -172,6 +173,8 @@ func (p *program) devStatus() *cobra.Command {
 
 func (p *program) devDemo() *cobra.Command {
 	o := demo.Options{Out: p.stdout}
+	var replay bool
+	var page string
 	cmd := &cobra.Command{
 		Use: "demo", Short: "A real job scores real records through Go, and a summary", Args: cobra.NoArgs,
 		Long: `Starts a cluster of its own, submits a job through Flink's REST API, follows it, judges its decisions and ends
@@ -179,11 +182,15 @@ everything. The function is called in the sidecar, or in the TaskManager itself:
 
 Inputs: flights     336,776 real departures of 2013; is the flight going to be 30 minutes late? (default)
         generated   labelled card payments from a seeded generator; is it fraud?
-        walkthrough the transactions of Flink's own fraud-detection walkthrough, without labels`,
+        walkthrough the transactions of Flink's own fraud-detection walkthrough, without labels
+
+With --replay another story: a bad rule goes live, an audit from a checkpoint on finds the decisions that it changed, and the job is
+restarted from that checkpoint with the good rule; the counts that it keeps in Go's state prove that nothing was lost or counted twice.`,
 		Example: `  drey dev demo --quick
   drey dev demo --quick --via sql
   drey dev demo --input generated --events 200000 --report summary.json
   drey dev demo --input generated --sidecar ./my-sidecar      your function in the place of fraud
+  drey dev demo --replay --html diff.html                     a bad rule, and what replay does about it
   drey dev demo --keep                                        leaves it running; drey dev down ends it`,
 	}
 	flags := cmd.Flags()
@@ -198,9 +205,11 @@ Inputs: flights     336,776 real departures of 2013; is the flight going to be 3
 	flags.StringVar(&o.GoJar, "go-jar", "", "go-udf-bridge.jar with the function, for --via udf and sql, instead of the one that scripts/build makes")
 	flags.IntVar(&o.Parallelism, "parallelism", 0, "of the job (0 = 2)")
 	flags.StringVar(&o.Report, "report", "", "write the summary as JSON to this file")
+	flags.BoolVar(&replay, "replay", false, "the story of a bad rule; of the other flags only --dir, --keep and --html count")
+	flags.StringVar(&page, "html", "", "write the report of the audit as an HTML page to this file, with --replay")
 	dirFlag(cmd, &o.Dir)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		for _, path := range []*string{&o.Dir, &o.Sidecar, &o.GoJar} {
+		for _, path := range []*string{&o.Dir, &o.Sidecar, &o.GoJar, &page} {
 			if *path == "" {
 				continue
 			}
@@ -216,6 +225,9 @@ Inputs: flights     336,776 real departures of 2013; is the flight going to be 3
 		o.Live = isTerminal(p.stdout)
 		ctx, stop := untilSignal(cmd.Context())
 		defer stop()
+		if replay {
+			return unlessInterrupted(ctx, replaydemo.Run(ctx, replaydemo.Options{Dir: o.Dir, Report: page, Keep: o.Keep, Out: p.stdout}))
+		}
 		return unlessInterrupted(ctx, demo.Run(ctx, o))
 	}
 	return cmd

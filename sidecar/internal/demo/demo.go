@@ -129,11 +129,10 @@ type demo struct {
 	out     string // folder of the decisions
 	watch   *watch
 	started time.Time
-	foreign bool // the folder's cluster is somebody else's
 }
 
 // Run runs the demo. Everything that it starts ends with it, unless Keep is set and it succeeds.
-func Run(ctx context.Context, o Options) (err error) {
+func Run(ctx context.Context, o Options) error {
 	in, err := o.fill()
 	if err != nil {
 		return err
@@ -143,41 +142,57 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	d := &demo{Options: o, input: in, root: root, started: time.Now()}
-	temporary := d.Dir == "" && !d.Keep
+	return InFolder(ctx, o.Dir, o.Keep, func(dir string) error {
+		d.Dir = dir
+		return d.run(ctx)
+	})
+}
+
+// ErrForeign: the cluster in the folder is somebody else's, and stays as it is.
+var ErrForeign = errors.New("a cluster runs there already")
+
+// InFolder calls fn with the folder for a cluster: dir, or without one a temporary one, or with keep .drey/dev. What fn starts there is
+// ended after it, unless it is to be kept and fn succeeded. The logs of what failed stay, and the error says where.
+func InFolder(ctx context.Context, dir string, keep bool, fn func(dir string) error) (err error) {
+	root, err := cluster.Root()
+	if err != nil {
+		return err
+	}
+	temporary := dir == "" && !keep
 	switch {
 	case temporary:
-		if d.Dir, err = temporaryDir(filepath.Join(root, ".drey")); err != nil {
+		if dir, err = temporaryDir(filepath.Join(root, ".drey")); err != nil {
 			return err
 		}
-	case d.Dir == "":
-		d.Dir = filepath.Join(root, ".drey", "dev")
+	case dir == "":
+		dir = filepath.Join(root, ".drey", "dev")
 	}
 	defer func() {
-		if d.foreign || err == nil && d.Keep {
+		if errors.Is(err, ErrForeign) || err == nil && keep {
 			return
 		}
 		// Also after Ctrl-C: the context has ended, what was started has not.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		_, downErr := cluster.Down(clean, d.Dir)
+		_, downErr := cluster.Down(clean, dir)
 		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w\nlogs are in %s", err, d.keepLogs(temporary))
+			err = fmt.Errorf("%w\nlogs are in %s", err, keepLogs(root, dir, temporary))
 		}
 		if temporary {
-			downErr = errors.Join(downErr, os.RemoveAll(d.Dir))
+			downErr = errors.Join(downErr, os.RemoveAll(dir))
 		}
 		err = errors.Join(err, downErr)
 	}()
-	return d.run(ctx)
+	return fn(dir)
 }
 
 // keepLogs returns where the logs of a demo that failed stay.
-func (d *demo) keepLogs(temporary bool) string {
-	logs := filepath.Join(d.Dir, "logs")
+func keepLogs(root, dir string, temporary bool) string {
+	logs := filepath.Join(dir, "logs")
 	if !temporary {
 		return logs
 	}
-	kept := filepath.Join(d.root, ".drey", "failed-"+filepath.Base(d.Dir))
+	kept := filepath.Join(root, ".drey", "failed-"+filepath.Base(dir))
 	if err := errors.Join(os.RemoveAll(kept), os.Rename(logs, kept)); err != nil {
 		return err.Error()
 	}
@@ -279,8 +294,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	if already {
 		// Its job, sidecar and checkpoints are somebody's: they are not taken away without a word.
-		d.foreign = true
-		return fmt.Errorf("a cluster runs in %s already: end it with drey dev down --dir %[1]s, or give this demo a --dir of its own", d.Dir)
+		return fmt.Errorf("%s: %w; end it with drey dev down --dir %[1]s, or give this demo a --dir of its own", d.Dir, ErrForeign)
 	}
 	d.flink = flinkrest.New(d.cluster.Flink)
 	if d.Via != HTTP {

@@ -108,13 +108,13 @@ func TestTemporaryDir(t *testing.T) {
 
 func TestKeepLogs(t *testing.T) {
 	root := t.TempDir()
-	d := &demo{root: root, Options: Options{Dir: filepath.Join(root, ".drey", "demo-7")}}
-	write(t, filepath.Join(d.Dir, "logs", "s3.log"), "why")
-	if got := d.keepLogs(false); got != filepath.Join(d.Dir, "logs") {
+	dir := filepath.Join(root, ".drey", "demo-7")
+	write(t, filepath.Join(dir, "logs", "s3.log"), "why")
+	if got := keepLogs(root, dir, false); got != filepath.Join(dir, "logs") {
 		t.Errorf("got %s", got)
 	}
-	kept := d.keepLogs(true)
-	if text, err := os.ReadFile(filepath.Join(kept, "s3.log")); err != nil || string(text) != "why" || strings.HasPrefix(kept, d.Dir) {
+	kept := keepLogs(root, dir, true)
+	if text, err := os.ReadFile(filepath.Join(kept, "s3.log")); err != nil || string(text) != "why" || strings.HasPrefix(kept, dir) {
 		t.Errorf("%s: %q, %v", kept, text, err)
 	}
 }

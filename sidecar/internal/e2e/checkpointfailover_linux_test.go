@@ -87,6 +87,7 @@ func highlyAvailable(t *testing.T) map[string]string {
 // With high availability the job survives its JobManager: the same id, restored, with counters that begin again. The watcher does
 // not take it for another job, nor for one that has ended.
 func TestJobManagerFailsOver(t *testing.T) {
+	t.Parallel() // mostly it waits
 	c := upWith(t, cluster.Options{Config: highlyAvailable(t)})
 	w := newReader(t, c).watch()
 	k := known{keys: 100, large: 30_000}

@@ -29,6 +29,7 @@ import (
 // An object of a completed checkpoint is deleted, cut off, or replaced by a longer one: Flink goes on showing COMPLETED, and the
 // program says which object it is. So it does of a copy in which one bit is another.
 func TestDamagedCheckpointsAreNamed(t *testing.T) {
+	t.Parallel() // mostly it waits
 	c := up(t)
 	r := newReader(t, c)
 	k := known{events: 500, keys: 100, large: 30_000}
@@ -274,6 +275,7 @@ func (w *watcher) checkCopies(k known, job string) {
 // The TaskManager, S3, the sidecar and the JobManager are killed (-9) one after the other while a job makes checkpoints. What the
 // watcher says stays true, and in the end, with the job and its bucket gone, Flink restores the job from a copy.
 func TestWatcherStaysTruthful(t *testing.T) {
+	t.Parallel() // mostly it waits
 	c := up(t)
 	r := newReader(t, c)
 	w := r.watch()

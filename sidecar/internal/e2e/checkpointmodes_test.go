@@ -104,6 +104,7 @@ func modes(dir string) []mode {
 
 // Every mode of storage is read exactly, from checkpoints and savepoints of a real job, from S3 and from local copies.
 func TestEveryModeIsReadExactly(t *testing.T) {
+	t.Parallel() // mostly it waits
 	c := up(t)
 	r := newReader(t, c)
 	earlier := int64(0)

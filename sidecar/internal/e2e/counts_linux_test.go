@@ -25,6 +25,7 @@ import (
 // sink with a model. CHAOS_DISTURBANCES is how many disturbances (5; if it is set they last as long as in the worst nights), and
 // CHAOS_SEED repeats a run. scripts/chaos sets both.
 func TestCountsAreExact(t *testing.T) {
+	t.Parallel() // mostly it waits
 	seed, n := rand.Uint64(), uint64(5)
 	long := number(t, "CHAOS_DISTURBANCES", &n)
 	number(t, "CHAOS_SEED", &seed)
@@ -69,6 +70,7 @@ type counts struct {
 	random   *rand.Rand
 	long     bool
 	ha       bool
+	options  map[string]string // of the job
 	flink    *flinkrest.Client
 	reader   *reader
 	jar      string
@@ -93,7 +95,11 @@ const usual = 10 * time.Millisecond
 
 func newCounts(t *testing.T, random *rand.Rand, long bool) *counts {
 	t.Helper()
-	w := &counts{t: t, random: random, long: long, ha: random.IntN(2) == 0}
+	flip := func() string { return strconv.FormatBool(random.IntN(2) == 0) }
+	w := &counts{t: t, random: random, long: long, ha: random.IntN(2) == 0, options: map[string]string{
+		"execution.checkpointing.unaligned.enabled": flip(), "drey.async.ordered": flip(), "pipeline.object-reuse": flip(),
+	}}
+	t.Logf("high availability: %t, %v", w.ha, w.options)
 	// How many checkpoints are retained is the cluster's to say, not the job's.
 	config := map[string]string{"execution.checkpointing.num-retained": "20", "heartbeat.timeout": "10000", "heartbeat.interval": "2000"}
 	if w.ha {
@@ -160,6 +166,7 @@ func (w *counts) begin(from string, parallelism int, claim string) {
 		"restart-strategy.fixed-delay.attempts":                     "1000",
 		"restart-strategy.fixed-delay.delay":                        "200 ms",
 	}
+	maps.Copy(config, w.options)
 	if from != "" {
 		config["execution.state-recovery.path"] = from
 		config["execution.state-recovery.claim-mode"] = claim
