@@ -66,6 +66,9 @@ func (c Config) check() violations {
 	v.section("state", c.State.Validate())
 	v.section("watch", c.Watch.Validate())
 	v.section("replay", c.Replay.Validate())
+	if c.State.GC.Enabled && !c.Watch.On() {
+		v.add("state.gc.enabled", "is set, and nothing is watched: which checkpoints there are is not known without watch.flink")
+	}
 	if c.Replay.Enabled && c.Replay.Folder(c.DataDir) == "" {
 		v.add("replay.dir", "is empty, and so is data_dir: replays need a folder, give one with --replay-dir")
 	}

@@ -44,6 +44,7 @@ func TestCountsAreExact(t *testing.T) {
 	w.stop()
 	w.checkCounts()
 	w.checkSnapshots()
+	w.checkGarbage()
 }
 
 // number reads a number from the environment, if it is there.
@@ -136,6 +137,7 @@ func (w *counts) startSidecar(s countsSidecar) {
 	_, err := w.c.StartSidecarAs(context.Background(), s.name, w.program, "--http-addr", s.http,
 		"--state-enabled", "--state-store", "s3://"+w.c.Bucket+"/drey-state", "--state-folder", filepath.Join(s.folder, "state"),
 		"--state-s3-endpoint", "http://"+w.store.address(), "--state-s3-path-style", "--state-s3-region", "us-east-1",
+		"--state-gc-enabled", "--state-gc-interval", "1s", "--state-gc-grace", "3s",
 		"--watch-flink", w.c.Flink, "--watch-dir", filepath.Join(s.folder, "watch"), "--watch-interval", "1s",
 		"--watch-s3-endpoint", "http://"+w.store.address(), "--watch-s3-path-style", "--watch-s3-region", "us-east-1",
 		"--watch-lease-object", "s3://"+w.c.Bucket+"/drey-lease", "--watch-lease-ttl", "5s", "--watch-lease-owner", s.name)
@@ -278,6 +280,21 @@ func (w *counts) checkSnapshots() {
 		w.t.Error("no checkpoint was retained")
 	}
 	w.t.Logf("the state of %d retained checkpoints is there", restored)
+}
+
+// checkGarbage wants to see that snapshots were removed, or it would mean nothing that none is missing.
+func (w *counts) checkGarbage() {
+	w.t.Helper()
+	removals := 0
+	for _, s := range w.sidecars {
+		text, err := os.ReadFile(filepath.Join(w.c.Dir, "logs", s.name+".log"))
+		w.must(err)
+		removals += bytes.Count(text, []byte("that no checkpoint refers to were removed"))
+	}
+	w.t.Logf("snapshots were removed %d times", removals)
+	if removals == 0 && w.newest.ID > 60 {
+		w.t.Error("no snapshot was removed")
+	}
 }
 
 // referenceOf reads an entry: JSON behind a length, as Flink's StringSerializer writes what is ASCII.

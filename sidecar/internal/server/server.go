@@ -70,7 +70,7 @@ type sidecar struct {
 	sessions  *session.Manager  // nil without a store of state
 	replays   *replay.Manager   // nil if nothing is replayed
 
-	stateStore session.Store // nil without a store of state
+	stateStore snapshotStore // nil without a store of state
 	api        *httpapi.API
 	grpc       *grpcapi.API
 	state      atomic.Value // string
@@ -135,6 +135,9 @@ func (s *sidecar) up(ctx context.Context) (err error) {
 		return err
 	}
 	s.onDown(s.service.Close) // after the listeners: no call comes any more
+	if err := s.collectGarbage(ctx); err != nil {
+		return fmt.Errorf("state.gc: %w", err)
+	}
 	if err := s.keepReplays(ctx, keeper); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/snapshot/dir"
 	"github.com/drey-flink/drey/sidecar/internal/snapshot/s3"
 	"github.com/drey-flink/drey/sidecar/internal/stateful"
+	"github.com/drey-flink/drey/sidecar/internal/statestore/garbage"
 )
 
 // keepState gives functions state, if the configuration says so. The store is not asked for anything yet: it may come later.
@@ -83,8 +84,14 @@ func dropIdle(sessions *session.Manager, idle time.Duration, stop <-chan struct{
 	}
 }
 
+// snapshotStore is what sessions need of the snapshot store, and what those need who look after it.
+type snapshotStore interface {
+	session.Store
+	garbage.Store
+}
+
 // stateStore opens the snapshot store.
-func stateStore(ctx context.Context, c stateful.Config) (session.Store, io.Closer, error) {
+func stateStore(ctx context.Context, c stateful.Config) (snapshotStore, io.Closer, error) {
 	at, err := c.Place()
 	if err != nil {
 		return nil, nil, fmt.Errorf("store %q: %w", c.Store, err)

@@ -25,7 +25,16 @@ type Config struct {
 	Uploads     int           `yaml:"uploads" doc:"snapshots that are written at the same time"`
 	Parallel    int           `yaml:"parallel" doc:"parts of one state that are loaded at the same time"`
 	Compress    bool          `yaml:"compress" doc:"compress snapshots"`
+	GC          GC            `yaml:"gc" doc:"removing snapshots that no checkpoint refers to any more; needs watch.flink, for all jobs that use state.store"`
 	Limits      Limits        `yaml:"limits" doc:"what one session may hold, and one function without a session"`
+}
+
+// GC is when snapshots are removed.
+type GC struct {
+	Enabled  bool          `yaml:"enabled" doc:"remove them; every job with state in state.store has to be followed by watch.flink"`
+	Interval time.Duration `yaml:"interval" doc:"from one look to the next"`
+	Grace    time.Duration `yaml:"grace" doc:"how long a snapshot must have been garbage before it goes"`
+	After    time.Duration `yaml:"after" doc:"how long a job must have ended before what no checkpoint of it refers to goes"`
 }
 
 // Limits bound the state of one session.
@@ -41,6 +50,7 @@ func DefaultConfig() Config {
 	c := session.DefaultConfig()
 	return Config{
 		IdleTimeout: time.Hour, MaxPending: c.MaxPending, MaxChain: c.MaxChain, Uploads: c.Uploads, Parallel: c.Parallel,
+		GC:     GC{Interval: time.Minute, Grace: 10 * time.Minute, After: 24 * time.Hour},
 		Limits: Limits{Bytes: 1 << 30, ValueBytes: 4 << 20, KeyBytes: 4 << 10, AnswerBytes: 256 << 20},
 	}
 }
@@ -86,6 +96,10 @@ func (c Config) Validate() error {
 		add(err != nil, "store: %q, must be like s3://bucket/prefix or file:///folder", c.Store)
 	}
 	add(!c.Enabled && c.Store != "", "store: is set, and state is off; set state.enabled")
+	add(c.GC.Enabled && c.Store == "", "gc.enabled: is set, and there is no store; set state.store")
+	add(c.GC.Enabled && c.GC.Interval <= 0, "gc.interval: %s, must be positive", c.GC.Interval)
+	add(c.GC.Grace < 0, "gc.grace: %s, must not be negative", c.GC.Grace)
+	add(c.GC.After < 0, "gc.after: %s, must not be negative", c.GC.After)
 	add(c.IdleTimeout < 0, "idle_timeout: %s, must not be negative", c.IdleTimeout)
 	for _, v := range []struct {
 		name  string

@@ -63,6 +63,7 @@ type Metrics struct {
 	refused     metric.Int64Counter
 	suppressed  metric.Int64Counter
 	checkpointMetrics
+	garbageMetrics
 	stateMetrics
 
 	mu        sync.RWMutex

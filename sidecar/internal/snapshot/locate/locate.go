@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -172,6 +173,36 @@ func (l *Locator) Object(ctx context.Context, at metadata.Location) (Object, err
 		return l.inFolder(at, o)
 	}
 	return o, refuse(at, fmt.Errorf("%w: drey reads s3, s3a, s3p and local files, not %s", ErrRefused, at.Scheme))
+}
+
+// lister is a store whose objects can be listed: see package snapshot.
+type lister interface {
+	List(ctx context.Context, prefix string) iter.Seq2[snapshot.Object, error]
+}
+
+// List goes through the files below a folder, by the same rules. A folder that is not there has none.
+func (l *Locator) List(ctx context.Context, folder metadata.Location) iter.Seq2[metadata.Location, error] {
+	return func(yield func(metadata.Location, error) bool) {
+		below := folder
+		below.Path = strings.TrimSuffix(folder.Path, "/") + "/"
+		o, err := l.Object(ctx, below)
+		if err != nil {
+			yield(folder, err)
+			return
+		}
+		store, ok := o.Source.(lister)
+		if !ok {
+			yield(folder, refuse(folder, errors.ErrUnsupported))
+			return
+		}
+		for found, err := range store.List(ctx, o.Key) {
+			at := below
+			at.Path += strings.TrimPrefix(found.Key, o.Key)
+			if !yield(at, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (l *Locator) inBucket(ctx context.Context, at metadata.Location, o Object) (Object, error) {

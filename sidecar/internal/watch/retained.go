@@ -1,0 +1,105 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/checkpoint"
+	"github.com/drey-flink/drey/sidecar/internal/checkpoint/contents"
+	"github.com/drey-flink/drey/sidecar/internal/snapshot"
+	"github.com/drey-flink/drey/sidecar/metadata"
+)
+
+// Standing is how a job stands, and what of its checkpoints Flink still has.
+type Standing struct {
+	Job   string
+	Ended time.Time // zero while it runs
+	// Unsettled: it was restored, and has not completed a checkpoint since.
+	Unsettled bool
+	// Retained are the checkpoints and savepoints whose _metadata is there, opened.
+	Retained []*contents.Checkpoint
+}
+
+// Standing tells of all jobs that are followed. Flink's history forgets checkpoints that are still there, so folders of checkpoints are
+// listed; savepoints can be anywhere, and are known from the ledger. Whatever cannot be found out is an error.
+func (w *Watch) Standing(ctx context.Context) (all []Standing, err error) {
+	jobs, err := w.Jobs()
+	if err != nil {
+		return nil, err
+	}
+	for i := range jobs {
+		job := &jobs[i]
+		s := Standing{Job: job.Job}
+		if job.Ended > 0 {
+			s.Ended = time.UnixMilli(job.Ended)
+		} else if job.Error != "" {
+			return nil, fmt.Errorf("job %s: %s", job.Job, job.Error)
+		}
+		records, err := w.Checkpoints(job.Job, 0)
+		if err != nil {
+			return nil, err
+		}
+		newest := int64(-1)
+		for _, r := range records {
+			if !r.Savepoint {
+				newest = max(newest, r.ID)
+			}
+		}
+		s.Unsettled = job.Ended == 0 && job.Restored >= 0 && newest <= job.Restored
+		paths, err := w.metadataOf(ctx, records)
+		if err != nil {
+			return nil, fmt.Errorf("job %s: %w", job.Job, err)
+		}
+		for _, at := range paths {
+			c, err := w.Contents(ctx, at)
+			if errors.Is(err, snapshot.ErrNotFound) {
+				continue // Flink has just deleted it
+			}
+			if err != nil {
+				return nil, fmt.Errorf("job %s: %s: %w", job.Job, at, err)
+			}
+			s.Retained = append(s.Retained, c)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// metadataOf lists the _metadata files of checkpoints that may be there: all in the folders in which checkpoints of the job were, and
+// those of its savepoints.
+func (w *Watch) metadataOf(ctx context.Context, records []checkpoint.Record) (paths []string, err error) {
+	folders := map[string]bool{}
+	for _, r := range records {
+		if r.Path == "" {
+			continue
+		}
+		if r.Savepoint {
+			paths = append(paths, r.Path)
+			continue
+		}
+		at, err := metadata.ParseLocation(r.Path)
+		if err != nil {
+			return nil, err
+		}
+		at.Path = path.Dir(strings.TrimSuffix(at.Path, "/"))
+		if folders[at.String()] {
+			continue
+		}
+		folders[at.String()] = true
+		for found, err := range w.places.List(ctx, at) {
+			if err != nil {
+				return nil, err
+			}
+			if name := path.Base(path.Dir(found.Path)); path.Base(found.Path) == "_metadata" && strings.HasPrefix(name, "chk-") {
+				paths = append(paths, found.String())
+			}
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
+}
