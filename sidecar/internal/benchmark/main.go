@@ -22,6 +22,7 @@ var benchmarks = map[string]struct {
 	"sidecar":    {"POST /evaluate against a bare net/http handler: throughput, latency, memory, overload", benchSidecar},
 	"udf":        {"Go in the TaskManager against Java and PyFlink, called from SQL", benchUDF},
 	"job":        {"a Flink job through the sidecar against the same Java client outside Flink", benchJob},
+	"state":      {"state in Go: barriers, requests with state and during snapshots, restores, audits", benchState},
 	"checkpoint": {"checkpoints: _metadata against Flink's reader, pulls against GetObject, the watcher's processor time and delay", benchCheckpoint},
 }
 

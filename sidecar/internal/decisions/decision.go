@@ -41,7 +41,7 @@ type Decision struct {
 	KeyGroup  int
 	Version   uint64
 	Writes    int
-	Watermark int64 // that the request came with, in ms since 1970; 0 or math.MinInt64 is none
+	Watermark int64 // that the function saw, in ms since 1970; 0 or math.MinInt64 is none
 
 	Replayed bool // answered from memory: the same as an earlier decision of the same id
 
@@ -50,6 +50,9 @@ type Decision struct {
 	Masked  Parts  // where a value was masked: with a masked input the decision cannot be repeated
 	Omitted Parts  // what was longer than Config.MaxValueBytes and is replaced by {"omitted_bytes": n, "sha256": "..."}
 }
+
+// KeyMasked says whether the key was masked: then nobody knows whose state it was.
+func (d *Decision) KeyMasked() bool { return d.Masked&InState != 0 && d.Key == maskText }
 
 // StateRead is one read of a function's state.
 type StateRead struct {

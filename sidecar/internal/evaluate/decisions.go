@@ -37,7 +37,7 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 		Fence: req.Origin.Fence, Restored: req.Origin.Restored, Function: req.Function, Build: s.build, Input: req.Event,
 	}
 	if at := req.State; at != nil {
-		d.Session, d.KeyGroup, d.Key, d.Watermark = at.Session, int(at.KeyGroup), at.Key, at.Watermark
+		d.Session, d.KeyGroup, d.Key = at.Session, int(at.KeyGroup), at.Key
 	}
 	if err != nil {
 		p := problem.From(err)
@@ -50,7 +50,8 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 	} else {
 		d.Result, d.Time, d.Replayed = answer.Result, answer.Time, answer.Replayed
 		if answer.State != nil {
-			d.State, d.Version, d.Writes = answer.State.Reads, answer.State.Place.Version, answer.State.Place.Writes
+			d.State, d.Watermark = answer.State.Reads, answer.State.Watermark
+			d.Version, d.Writes = answer.State.Place.Version, answer.State.Place.Writes
 		}
 	}
 	// The wait for the log is part of the call: it ends when the call has to.

@@ -29,8 +29,9 @@ type StateAnswer struct {
 	// Version is the highest one of the values that the function looked at.
 	Version uint64
 	Reads   []decisions.StateRead // for the decision log; nil if the answer was stored
-	// Place is where the call stands among those of its key group, zero without a session.
-	Place statestore.Place
+	// Place is where the call stands among those of its key group, zero without a session, and Watermark what the function saw.
+	Place     statestore.Place
+	Watermark int64
 }
 
 // StateCall is a request for a function with state.
@@ -51,6 +52,7 @@ type Applied struct {
 	Reads     []decisions.StateRead
 	Replayed  bool // the answer was stored with the state
 	Place     statestore.Place
+	Watermark int64
 }
 
 // States calls functions with state: each call that succeeds has its effect once, together with its answer. An error of the
@@ -91,6 +93,6 @@ func (s *Service) apply(ctx context.Context, guard *invoke.Guard, req *Request) 
 	}
 	return Answer{
 		ID: req.ID, Function: req.Function, Result: applied.Result, Time: applied.Time, Replayed: applied.Replayed,
-		State: &StateAnswer{Guarantee: applied.Guarantee, Version: applied.Version, Reads: applied.Reads, Place: applied.Place},
+		State: &StateAnswer{Guarantee: applied.Guarantee, Version: applied.Version, Reads: applied.Reads, Place: applied.Place, Watermark: applied.Watermark},
 	}, nil
 }

@@ -52,6 +52,7 @@ type Run struct {
 	Args        []string          `json:"programArgsList,omitempty"`
 	Parallelism int               `json:"parallelism,omitempty"` // Flink ignores parallelism.default here
 	Config      map[string]string `json:"flinkConfiguration,omitempty"`
+	JobID       string            `json:"jobId,omitempty"` // 32 hex digits; Flink chooses one if it is empty
 }
 
 // RunJar starts an uploaded jar and returns the id of its job.

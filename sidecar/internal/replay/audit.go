@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/drey-flink/drey/sidecar/internal/decisions"
@@ -58,8 +59,6 @@ type Auditor struct {
 	Decisions Decisions
 	Functions Functions
 	Progress  func(Progress) // may be nil
-	// Gate waits while the replay is paused; nil is none.
-	Gate func(ctx context.Context) error
 }
 
 // Run decides again what was decided after the checkpoint. The log is read twice: once to find out what counts and in which order,
@@ -77,9 +76,9 @@ func (a *Auditor) Run(ctx context.Context) (*report.Report, error) {
 	for _, c := range t.cut {
 		t.own[c.session] = true
 	}
-	query := decisions.Query{Job: a.Job, Function: a.Function, Until: a.Until}
+	query := decisions.Query{Job: a.Job, Until: a.Until} // functions may share state: see again
 	if len(a.Operators) == 0 {
-		query.Job, query.Since = "", a.Since // callers that are no job name none
+		query.Job, query.Since, query.Function = "", a.Since, a.Function // callers that are no job name none
 	}
 	last, err := a.Decisions.Last()
 	if err != nil {
@@ -124,18 +123,20 @@ func (a *Auditor) restore(ctx context.Context) ([]*worker, error) {
 	n := max(1, runtime.GOMAXPROCS(0))
 	workers := make([]*worker, n)
 	for i := range workers {
-		workers[i] = &worker{audit: a, parts: map[string]*statestore.Partitions{}, cut: map[group]cut{}, queue: make(chan job, 256), lines: map[group]*queue{}}
+		workers[i] = &worker{audit: a, parts: map[group]*statestore.Partitions{}, cut: map[group]cut{}, queue: make(chan job, 256), lines: map[group]*queue{}}
 	}
 	restores, ctx := errgroup.WithContext(ctx)
 	for _, o := range a.Operators {
-		sessions, err := a.sessions(ctx, o)
+		manifests, err := a.manifests(ctx, o)
 		if err != nil {
 			return nil, fmt.Errorf("state of %s at checkpoint %d: %w", o.Operator, a.Checkpoint, err)
 		}
 		for i, w := range workers {
 			restores.Go(func() error {
-				if err := w.restore(ctx, o, sessions, n, i); err != nil {
-					return fmt.Errorf("state of %s at checkpoint %d: %w", o.Operator, a.Checkpoint, err)
+				for _, m := range manifests {
+					if err := w.restore(ctx, o, m, n, i); err != nil {
+						return fmt.Errorf("state of %s at checkpoint %d: %w", o.Operator, a.Checkpoint, err)
+					}
 				}
 				return nil
 			})
@@ -144,19 +145,21 @@ func (a *Auditor) restore(ctx context.Context) ([]*worker, error) {
 	return workers, restores.Wait()
 }
 
-// sessions says which session wrote the snapshot of each key group: it is part of the manifest's key.
-func (a *Auditor) sessions(ctx context.Context, o OperatorState) ([]string, error) {
-	sessions := make([]string, o.MaxParallelism)
+// manifest is the state of one subtask at the checkpoint, and the session that wrote it, which is part of its key.
+type manifest struct {
+	keyGroups statestore.Range
+	session   string
+}
+
+func (a *Auditor) manifests(ctx context.Context, o OperatorState) (all []manifest, err error) {
 	for _, ref := range o.References {
 		m, err := segment.GetManifest(ctx, a.Snapshots, ref)
 		if err != nil {
 			return nil, err
 		}
-		for g := int(m.KeyGroups.From); g <= int(m.KeyGroups.To) && g < len(sessions); g++ {
-			sessions[g] = path.Base(path.Dir(ref.Key))
-		}
+		all = append(all, manifest{m.KeyGroups, path.Base(path.Dir(ref.Key))})
 	}
-	return sessions, nil
+	return all, nil
 }
 
 // job is a decision for a worker: at says which one it is of its key group, -1 of one without a session.
@@ -168,8 +171,8 @@ type job struct {
 // worker decides what is of its key groups.
 type worker struct {
 	audit *Auditor
-	mu    sync.Mutex                        // while it is restored
-	parts map[string]*statestore.Partitions // by operator
+	mu    sync.Mutex // while it is restored
+	parts map[group]*statestore.Partitions
 	cut   map[group]cut
 	queue chan job
 	lines map[group]*queue
@@ -182,26 +185,28 @@ type queue struct {
 	waiting map[int]*decisions.Decision
 }
 
-func (w *worker) restore(ctx context.Context, o OperatorState, sessions []string, workers, i int) error {
-	if i >= o.MaxParallelism {
+// restore loads a worker's part of the state of one subtask. Each subtask has a state of its own, since it has its own watermark.
+func (w *worker) restore(ctx context.Context, o OperatorState, m manifest, workers, i int) error {
+	first, groups := int(m.keyGroups.From), m.keyGroups.Len()
+	from, to := first+groups*i/workers, first+groups*(i+1)/workers-1
+	if from > to {
 		return nil
 	}
-	keyGroups := statestore.SubtaskRange(o.MaxParallelism, min(workers, o.MaxParallelism), i)
 	restored, err := segment.Restore(ctx, w.audit.Snapshots, o.References, segment.Want{
-		Operator: o.Operator, MaxParallelism: o.MaxParallelism, KeyGroups: keyGroups, Parallel: 2,
+		Operator: o.Operator, MaxParallelism: o.MaxParallelism, KeyGroups: statestore.Range{From: uint16(from), To: uint16(to)}, Parallel: 2,
 	})
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.parts[o.Operator] = restored.Partitions
-	for g := int(keyGroups.From); g <= int(keyGroups.To); g++ {
+	for g := from; g <= to; g++ {
 		version, err := restored.Partitions.Version(uint16(g))
 		if err != nil {
 			return err
 		}
-		w.cut[group{o.Operator, g}] = cut{version, sessions[g]}
+		at := group{o.Operator, g}
+		w.parts[at], w.cut[at] = restored.Partitions, cut{version, m.session}
 	}
 	return nil
 }
@@ -258,11 +263,6 @@ func (a *Auditor) decide(ctx context.Context, t *timeline, workers []*worker, en
 			}
 			if done%1024 == 0 {
 				a.progress(done, total)
-				if a.Gate != nil {
-					if err := a.Gate(ctx); err != nil {
-						return err
-					}
-				}
 			}
 			select {
 			case w.queue <- job{e.Decision, s.at}:
@@ -319,7 +319,7 @@ func (w *worker) run(ctx context.Context, builder *report.Builder) error {
 		for d := j.decision; d != nil; d = q.waiting[q.next] {
 			delete(q.waiting, q.next)
 			q.next++
-			if err := w.again(ctx, d, w.parts[g.operator], builder); err != nil {
+			if err := w.again(ctx, d, w.parts[g], builder); err != nil {
 				return err
 			}
 		}
@@ -336,6 +336,12 @@ func (w *worker) again(ctx context.Context, d *decisions.Decision, parts *states
 	case d.Omitted&decisions.InInput != 0:
 		builder.Skip("the input was too long to be kept")
 		return nil
+	case d.KeyMasked():
+		builder.Skip("the key is masked")
+		return nil
+	case d.Session == "" && d.Key != "":
+		builder.Skip("state without a session is not kept")
+		return nil
 	}
 	result, version, err := w.call(ctx, d, parts)
 	now := report.Decided{Result: result}
@@ -347,7 +353,14 @@ func (w *worker) again(ctx context.Context, d *decisions.Decision, parts *states
 		if p.Code == problem.UnknownFunction {
 			return problem.New(problem.UnknownFunction, "%s; it decided %s: start the sidecar with the functions of that time, or say --function", p.Detail, d.ID)
 		}
+		if p.Code == problem.DeadlineExceeded {
+			builder.Skip("the function did not answer in time now")
+			return nil
+		}
 		now = report.Decided{Error: p.Detail, Outcome: string(p.Code)}
+	}
+	if w.audit.Function != "" && d.Function != w.audit.Function {
+		return nil // it was called for what it does to the state
 	}
 	code := now.Outcome
 	now.Outcome = report.Outcome(now.Result, code)
@@ -358,11 +371,20 @@ func (w *worker) again(ctx context.Context, d *decisions.Decision, parts *states
 	}
 	same := code == d.ErrorCode && report.Same(d.Result, result, w.audit.Ignore)
 	if !same {
-		found.Input = d.Input
+		found.Input, found.Then.Result, found.Now.Result = value(d.Input), value(d.Result), value(result)
 		found.Then.Reasons, found.Now.Reasons = d.Reasons(), (&decisions.Decision{Result: result}).Reasons()
 	}
 	builder.Add(found, same, version != d.Version && d.Version != 0)
 	return nil
+}
+
+// value is JSON, also of what is none.
+func value(b []byte) jsontext.Value {
+	if v := jsontext.Value(b); len(b) == 0 || v.IsValid() {
+		return v
+	}
+	quoted, _ := jsontext.AppendQuote(nil, strings.ToValidUTF8(string(b), "\uFFFD")) // which is valid now
+	return quoted
 }
 
 // call calls the function, with the state that it had the first time if there was one.
@@ -377,9 +399,9 @@ func (w *worker) call(ctx context.Context, d *decisions.Decision, parts *statest
 	if err := parts.Begin(uint16(d.KeyGroup), &w.tx); err != nil {
 		return nil, 0, err
 	}
-	watermark := parts.Watermark()
-	if watermark == math.MinInt64 {
-		watermark = statescope.NoWatermark
+	watermark := statescope.NoWatermark
+	if d.Watermark != 0 {
+		watermark = d.Watermark
 	}
 	scope := statescope.New(&w.tx, statescope.Call{ID: d.ID, Key: d.Key, Watermark: watermark, Guarantee: statescope.Checkpointed})
 	defer scope.End()

@@ -77,7 +77,7 @@ func (f functions) Again(ctx context.Context, function string, event []byte) ([]
 	if n > f.limit {
 		decision = "stop"
 	}
-	return json.Marshal(map[string]any{"n": n, "decision": decision, "version": f.limit})
+	return json.Marshal(map[string]any{"n": n, "decision": decision, "version": f.limit, "watermark": scope.Watermark})
 }
 
 // world is a job of two subtasks that decides, is marked, and goes back.
@@ -162,9 +162,12 @@ func (w *world) send(id, function, name string) {
 		Function: function, Build: "then", Session: token.String(), Key: name, KeyGroup: int(g), Input: []byte(`{}`),
 	}
 	var place statestore.Place
-	result, err := w.sessions.Apply(w.t.Context(), token, session.Request{Place: &place, Request: statestore.Request{KeyGroup: g, ID: d.ID, Epoch: w.epoch}},
+	// Subtasks are at different times.
+	at := int64(len(w.log)+1) * int64(1+int(g)*subtasks/keyGroups*1000)
+	result, err := w.sessions.Apply(w.t.Context(), token, session.Request{Place: &place, Watermark: at, Request: statestore.Request{KeyGroup: g, ID: d.ID, Epoch: w.epoch}},
 		func(tx *statestore.Tx) ([]byte, error) {
-			scope := statescope.New(tx, statescope.Call{ID: d.ID, Key: name})
+			d.Watermark = w.sessions.Watermark(token)
+			scope := statescope.New(tx, statescope.Call{ID: d.ID, Key: name, Watermark: d.Watermark})
 			defer scope.End()
 			return w.then.Again(statescope.With(w.t.Context(), scope), function, d.Input)
 		})
@@ -318,6 +321,15 @@ func TestAuditOfWhatCannotBeDecidedAgain(t *testing.T) {
 	// Without the two that are skipped the counts are others, and the report says that the state was.
 	if r.Decisions != 3 || r.Different != 2 || r.Displaced != 2 || len(r.Skipped) != 2 || len(r.Differences) != 2 {
 		t.Errorf("%+v", r)
+	}
+	masked := *w.log[5]
+	masked.Key, masked.Masked, w.log[5] = "***", decisions.InState, &masked
+	w.log[4].Input = []byte("no JSON")
+	if r, err = a.Run(t.Context()); err != nil || r.Decisions != 2 || len(r.Skipped) != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := json.Marshal(r); err != nil {
+		t.Errorf("an input that is no JSON: %v", err)
 	}
 	w.log[4].Function = "gone"
 	if _, err := a.Run(t.Context()); problem.From(err).Code != problem.UnknownFunction {

@@ -61,8 +61,9 @@ type Deps struct {
 	// Leader runs work while this sidecar may do it; nil is always.
 	Leader func(ctx context.Context, work func(ctx context.Context) error) error
 	Owner  string
-	// Ended is told of each that has come to an end, once or, after a crash, twice.
-	Ended func(Replay)
+	// Ended is told of each that has come to an end, and calls told when nobody has to be told any more: until then it is told again by each process
+	// that starts.
+	Ended func(r Replay, told func())
 }
 
 // Manager keeps replays. It is safe for concurrent use.
@@ -92,8 +93,32 @@ func New(c Config, d Deps, log *slog.Logger) (*Manager, error) {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	m := &Manager{config: c, deps: d, log: log, store: s, changed: make(chan struct{}), work: make(chan struct{}, 1), live: map[string]Progress{}}
+	all, err := s.list()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("replay: %w", err), s.db.Close())
+	}
+	for _, r := range all {
+		if r.Untold {
+			m.tellEnd(r)
+		}
+	}
 	m.wake()
 	return m, nil
+}
+
+// tellEnd tells those who want to know that a replay has ended.
+func (m *Manager) tellEnd(r Replay) {
+	if m.deps.Ended == nil {
+		return
+	}
+	m.deps.Ended(r, func() {
+		if _, err := m.store.update(r.ID, func(r *Replay, found bool) (bool, error) {
+			r.Untold = false
+			return found, nil
+		}); err != nil {
+			m.log.Warn("a replay may be told of again", "replay", r.ID, "error", err)
+		}
+	})
 }
 
 // Close closes the folder, after Run has ended.
@@ -283,7 +308,9 @@ func (m *Manager) change(id string, interrupt error, change func(r *Replay) erro
 		}
 		was := r.State.Final()
 		err := change(r)
-		ended = !was && r.State.Final()
+		if ended = !was && r.State.Final(); ended {
+			r.Untold = m.deps.Ended != nil
+		}
 		return err == nil, err
 	})
 	if err != nil {
@@ -294,8 +321,8 @@ func (m *Manager) change(id string, interrupt error, change func(r *Replay) erro
 		m.cancel(interrupt)
 	}
 	m.mu.Unlock()
-	if ended && m.deps.Ended != nil {
-		m.deps.Ended(r)
+	if ended {
+		m.tellEnd(r)
 	}
 	m.tell()
 	m.wake()

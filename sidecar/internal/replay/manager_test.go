@@ -61,7 +61,9 @@ type fixture struct {
 	local *adopted
 	mu    sync.Mutex
 	ended []Replay
-	stop  func()
+	// forgetful never says that it has told anybody.
+	forgetful bool
+	stop      func()
 }
 
 func newFixture(t *testing.T, now functions) *fixture {
@@ -85,10 +87,13 @@ func (f *fixture) start(folder string, now functions) {
 	var err error
 	f.Manager, err = New(Config{Folder: folder, KeepFinished: 3, MaxDifferences: 10, Modes: []Mode{Audit, Restore, Job}}, Deps{
 		Checkpoints: f.found, Snapshots: f.world.store, Decisions: f.world.log, Functions: now, Build: "now", Jobs: f.jobs, Local: f.local,
-		Ended: func(r Replay) {
+		Ended: func(r Replay, told func()) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.ended = append(f.ended, r)
+			if !f.forgetful {
+				told()
+			}
 		},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -246,6 +251,23 @@ func TestInterruptions(t *testing.T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.ended) != 2 || f.ended[0].State != Cancelled || f.ended[1].State != Completed {
+		t.Errorf("%+v", f.ended)
+	}
+}
+
+// Who was not told before the process ended is told by the next one.
+func TestEndsAreToldOf(t *testing.T) {
+	f := newFixture(t, functions{limit: 3})
+	f.forgetful = true
+	r := f.until(f.ask(Request{}).ID, ended)
+	for _, forgetful := range []bool{true, false, false} {
+		f.stop()
+		f.forgetful = forgetful
+		f.start(f.config.Folder, functions{limit: 3})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.ended) != 3 || f.ended[2].ID != r.ID {
 		t.Errorf("%+v", f.ended)
 	}
 }

@@ -102,6 +102,8 @@ type Replay struct {
 	// NewJob is the id of the job that was submitted by mode job.
 	NewJob string `json:"new_job,omitempty"`
 	Error  string `json:"error,omitempty"` // why it failed, and what to do next
+	// Untold: it has ended, and those who want to know have not all been told.
+	Untold bool `json:"untold,omitempty"`
 }
 
 // Summary counts what an audit has found.

@@ -52,6 +52,7 @@ func (m *Manager) run(ctx context.Context, r Replay) error {
 			return false, nil
 		}
 		ended = true
+		r.Paused, r.Untold = false, m.deps.Ended != nil
 		r.State, r.Error, r.Summary, r.NewJob, r.Builds, r.Ended = end.State, end.Error, end.Summary, end.NewJob, end.Builds, time.Now().UTC()
 		return true, nil
 	})
@@ -59,8 +60,8 @@ func (m *Manager) run(ctx context.Context, r Replay) error {
 		return err
 	}
 	m.log.Info("replay ended", "replay", r.ID, "state", done.State, "error", done.Error)
-	if ended && m.deps.Ended != nil {
-		m.deps.Ended(done)
+	if ended {
+		m.tellEnd(done)
 	}
 	m.tell()
 	return nil

@@ -104,8 +104,9 @@ func (t *timeline) add(d *decisions.Decision) {
 	own := t.own[d.Session]
 	t.begun = t.begun || own
 	if !own && d.Restored < t.epoch {
-		// Before the checkpoint; or Flink has restored an older one, as it does if this one is a savepoint.
-		t.over = t.over || t.begun
+		// Before the checkpoint; or Flink has restored an older one, as it does if this one is a savepoint: then a session of the checkpoint
+		// was there before, or this one has seen later barriers, whose numbers only grow.
+		t.over = t.over || t.begun || d.Epoch >= t.epoch
 	}
 	switch {
 	case t.over:

@@ -31,13 +31,13 @@ func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) erro
 		return fmt.Errorf("replay: %w", err)
 	}
 	sender := webhook.New(hooks, s.log)
-	deps := replay.Deps{Functions: s.service, Ended: func(r replay.Replay) {
+	deps := replay.Deps{Functions: s.service, Ended: func(r replay.Replay, told func()) {
 		body, err := json.Marshal(r)
 		if err != nil {
 			s.log.Error("a replay that ended", "replay", r.ID, "error", err)
 			return
 		}
-		sender.Send(r.ID+"/"+string(r.State), body)
+		sender.Send(r.ID+"/"+string(r.State), body, told)
 	}}
 	var err error
 	if deps.Build, err = buildHash(); err != nil {

@@ -60,10 +60,12 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 		return evaluate.Applied{}, problem.New(problem.UnknownSession, "this sidecar has no sessions: set state.store (--state-store URL)")
 	}
 	var place statestore.Place
+	watermark := statescope.NoWatermark
 	request := session.Request{Place: &place, Watermark: c.At.Watermark, Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch}}
 	var reads []decisions.StateRead
 	answer, err := k.sessions.Apply(ctx, token, request, func(tx *statestore.Tx) ([]byte, error) {
-		result, scope, err := call(ctx, tx, &c, statescope.Checkpointed, k.sessions.Watermark(token))
+		watermark = k.sessions.Watermark(token)
+		result, scope, err := call(ctx, tx, &c, statescope.Checkpointed, watermark)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +81,7 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 		return applied, problem.New(problem.Internal, "the answer that is stored for %q: %v", c.ID, err)
 	}
 	applied.Guarantee, applied.Reads, applied.Replayed = string(statescope.Checkpointed), reads, reads == nil
-	applied.Place = place
+	applied.Place, applied.Watermark = place, watermark
 	return applied, nil
 }
 

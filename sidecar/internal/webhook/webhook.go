@@ -55,6 +55,7 @@ type Sender struct {
 type document struct {
 	id   string
 	body []byte
+	done func()
 }
 
 // New returns a sender; Run does the work.
@@ -66,13 +67,15 @@ func New(c Config, log *slog.Logger) *Sender {
 	}}
 }
 
-// Send gives it a document. The id is the same if it is given again after a crash: receivers should take each once. It never waits.
-func (s *Sender) Send(id string, body []byte) {
+// Send gives it a document; done is called when it was taken by all, or given up. The id is the same if it is given again after a crash:
+// receivers should take each once. It never waits.
+func (s *Sender) Send(id string, body []byte, done func()) {
 	if len(s.config.URLs) == 0 {
+		done()
 		return
 	}
 	select {
-	case s.queue <- document{id, body}:
+	case s.queue <- document{id, body, done}:
 	default:
 		s.dropped.Add(1)
 		s.log.Error("too many webhooks wait, one was dropped", "id", id)
@@ -91,6 +94,9 @@ func (s *Sender) Run(ctx context.Context) {
 		case d := <-s.queue:
 			for _, to := range s.config.URLs {
 				s.deliver(ctx, to, d)
+			}
+			if ctx.Err() == nil {
+				d.done()
 			}
 		}
 	}

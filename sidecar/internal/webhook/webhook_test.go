@@ -67,12 +67,16 @@ func TestDeliversUntilTaken(t *testing.T) {
 	server := httptest.NewServer(r)
 	defer server.Close()
 	s := run(t, Config{URLs: []string{server.URL}, SecretFile: secret, Attempts: 5, FirstWait: time.Millisecond, Queue: 10})
+	done := make(chan struct{}, 4)
 	for _, id := range []string{"a", "b", "c", "d"} {
-		s.Send(id, []byte("{}"))
+		s.Send(id, []byte("{}"), func() { done <- struct{}{} })
 	}
 	// a is taken at the fourth try; b is refused for good, c would lead elsewhere, d is taken.
 	for range 7 {
 		<-r.came
+	}
+	for range 4 {
+		<-done
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,8 +93,8 @@ func TestGivesUpAndGoesOn(t *testing.T) {
 	gone := httptest.NewServer(r)
 	gone.Close()
 	s := run(t, Config{URLs: []string{gone.URL, server.URL}, Attempts: 3, FirstWait: time.Millisecond, Queue: 10})
-	s.Send("a", []byte("1"))
-	s.Send("b", []byte("2"))
+	s.Send("a", []byte("1"), func() {})
+	s.Send("b", []byte("2"), func() {})
 	for range 4 {
 		<-r.came
 	}
@@ -104,7 +108,7 @@ func TestGivesUpAndGoesOn(t *testing.T) {
 func TestDropsWhatHasNoRoom(t *testing.T) {
 	s := New(Config{URLs: []string{"http://127.0.0.1:1"}, Queue: 2}, slog.New(slog.DiscardHandler)) // nobody runs it
 	for range 5 {
-		s.Send("x", nil)
+		s.Send("x", nil, func() {})
 	}
 	if s.Dropped() != 3 {
 		t.Errorf("%d were dropped", s.Dropped())

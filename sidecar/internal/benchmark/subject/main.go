@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/drey"
+	"github.com/drey-flink/drey/sidecar/functions/counter"
 	"github.com/drey-flink/drey/udf-bridge/udf"
 )
 
@@ -29,7 +30,12 @@ func main() {
 
 func register(r *udf.Registry) {
 	udf.Raw(r, "noop", func(context.Context, []byte) ([]byte, error) { return []byte(`{"score":0.5}`), nil })
+	udf.JSON(r, "plain", plain, udf.Doc("what count does, without state"))
 	udf.Scalar(r, "wait", wait, udf.Doc("answers after the given time"), udf.Deterministic(false))
+}
+
+func plain(_ context.Context, in counter.Event) (counter.Answer, error) {
+	return counter.Answer{Count: int64(len(in.ID)), ID: in.ID}, nil
 }
 
 type waitIn struct {

@@ -3,6 +3,8 @@ package resubmit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,11 +17,9 @@ import (
 
 // Flink is what is needed of its REST API: see flinkrest.Client.
 type Flink interface {
-	Jobs(ctx context.Context) ([]flinkrest.JobSummary, error)
 	Job(ctx context.Context, job string) (flinkrest.Job, error)
 	Cancel(ctx context.Context, job string) error
 	RunJar(ctx context.Context, jar string, run flinkrest.Run) (job string, err error)
-	Checkpoints(ctx context.Context, job string) (flinkrest.Checkpoints, error)
 }
 
 // Runner implements replay.JobRunner.
@@ -31,13 +31,16 @@ type Runner struct {
 
 var _ replay.JobRunner = Runner{}
 
-// Submit ends the job, if it runs, and submits it from the checkpoint. The name of the new job is that of the jar; after a crash in between the job
-// is found again by what it was restored from, and not submitted twice.
+// Submit ends the job, if it runs, and submits it from the checkpoint. The new job has an id that follows from the request: after a crash in
+// between it is found by that, and Flink refuses to take it twice.
 func (s Runner) Submit(ctx context.Context, r replay.Request, path string, progress func(replay.Progress)) (newJob string, err error) {
 	step := func(n int64) { progress(replay.Progress{Done: n, Total: 3, Unit: "steps"}) }
 	step(0)
-	if job, err := s.submitted(ctx, r, path); err != nil || job != "" {
-		return job, err
+	id := jobID(&r)
+	if _, err := s.Flink.Job(ctx, id); err == nil {
+		return id, s.running(ctx, id)
+	} else if !flinkrest.IsNotFound(err) {
+		return "", err
 	}
 	if err := s.end(ctx, r.Job); err != nil {
 		return "", err
@@ -57,45 +60,35 @@ func (s Runner) Submit(ctx context.Context, r replay.Request, path string, progr
 		config["execution.state-recovery.ignore-unclaimed-state"] = "true"
 	}
 	newJob, err = s.Flink.RunJar(ctx, r.Resubmit.JarID, flinkrest.Run{
-		EntryClass: r.Resubmit.EntryClass, Args: r.Resubmit.Args, Parallelism: r.Resubmit.Parallelism, Config: config,
+		EntryClass: r.Resubmit.EntryClass, Args: r.Resubmit.Args, Parallelism: r.Resubmit.Parallelism, Config: config, JobID: id,
 	})
 	if err != nil {
 		return "", fmt.Errorf("the job is ended, and was not submitted again: %w; put that right and start the replay again", err)
 	}
 	step(2)
-	err = s.await(ctx, "the new job "+newJob+" runs", func() (bool, error) {
-		job, err := s.Flink.Job(ctx, newJob)
-		switch {
-		case err != nil:
-			return false, passing(err)
-		case job.State.Ended():
-			return false, problem.New(problem.Conflict, "the new job %s is %s; look at its exceptions in Flink", newJob, job.State)
-		}
-		return job.State == flinkrest.Running, nil
-	})
+	err = s.running(ctx, newJob)
 	step(3)
 	return newJob, err
 }
 
-// submitted finds a job that was submitted by an earlier try: it runs, and was restored from the checkpoint.
-func (s Runner) submitted(ctx context.Context, r replay.Request, path string) (string, error) {
-	jobs, err := s.Flink.Jobs(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, job := range jobs {
-		if job.ID == r.Job || job.State.Ended() {
-			continue
+// jobID is the id of the job that a request makes.
+func jobID(r *replay.Request) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s", r.Job, r.CheckpointID, r.RequestID))
+	return hex.EncodeToString(sum[:16])
+}
+
+// running waits until a job runs.
+func (s Runner) running(ctx context.Context, id string) error {
+	return s.await(ctx, "the new job "+id+" runs", func() (bool, error) {
+		job, err := s.Flink.Job(ctx, id)
+		switch {
+		case err != nil:
+			return false, passing(err)
+		case job.State.Ended():
+			return false, problem.New(problem.Conflict, "the new job %s is %s; look at its exceptions in Flink", id, job.State)
 		}
-		all, err := s.Flink.Checkpoints(ctx, job.ID)
-		if err != nil {
-			continue // it initialises, or is another one that is in trouble
-		}
-		if restored := all.Latest.Restored; restored != nil && restored.ID == r.CheckpointID && restored.ExternalPath == path {
-			return job.ID, nil
-		}
-	}
-	return "", nil
+		return job.State == flinkrest.Running, nil
+	})
 }
 
 // end cancels the job and waits for its end. A job that Flink does not know has ended.

@@ -14,10 +14,10 @@ import (
 // flink is a JobManager with scripted jobs.
 type flink struct {
 	states    map[string][]flinkrest.State // what is answered one time after the other; the last one stays
-	restored  map[string]flinkrest.Restored
 	cancelled []string
 	run       []flinkrest.Run
 	refuse    error
+	after     []flinkrest.State // of the job that was submitted
 }
 
 func (f *flink) next(job string) flinkrest.State {
@@ -26,13 +26,6 @@ func (f *flink) next(job string) flinkrest.State {
 		f.states[job] = all[1:]
 	}
 	return all[0]
-}
-
-func (f *flink) Jobs(context.Context) (all []flinkrest.JobSummary, err error) {
-	for id := range f.states {
-		all = append(all, flinkrest.JobSummary{ID: id, State: f.states[id][0]})
-	}
-	return all, nil
 }
 
 func (f *flink) Job(_ context.Context, job string) (flinkrest.Job, error) {
@@ -52,14 +45,10 @@ func (f *flink) RunJar(_ context.Context, _ string, run flinkrest.Run) (string, 
 		return "", f.refuse
 	}
 	f.run = append(f.run, run)
-	return "new", nil
-}
-
-func (f *flink) Checkpoints(_ context.Context, job string) (all flinkrest.Checkpoints, err error) {
-	if r, ok := f.restored[job]; ok {
-		all.Latest.Restored = &r
+	if f.after != nil {
+		f.states[run.JobID] = f.after
 	}
-	return all, nil
+	return run.JobID, nil
 }
 
 const path = "s3://x/chk-7"
@@ -73,25 +62,22 @@ func submit(t *testing.T, f *flink, patience time.Duration) (string, error) {
 }
 
 func TestSubmit(t *testing.T) {
-	f := &flink{states: map[string][]flinkrest.State{
-		"old": {flinkrest.Running, flinkrest.Running, "CANCELLING", flinkrest.Canceled}, "other": {flinkrest.Running}, "new": {"INITIALIZING", "CREATED", flinkrest.Running},
-	}, restored: map[string]flinkrest.Restored{"other": {ID: 7, ExternalPath: "s3://x/other/chk-7"}}}
+	f := &flink{
+		states: map[string][]flinkrest.State{"old": {flinkrest.Running, flinkrest.Running, "CANCELLING", flinkrest.Canceled}},
+		after:  []flinkrest.State{"INITIALIZING", "CREATED", flinkrest.Running},
+	}
 	job, err := submit(t, f, time.Minute)
-	if err != nil || job != "new" || len(f.cancelled) != 1 || f.cancelled[0] != "old" || len(f.run) != 1 {
+	if err != nil || len(job) != 32 || len(f.cancelled) != 1 || f.cancelled[0] != "old" || len(f.run) != 1 {
 		t.Fatalf("%s, %v, %+v", job, err, f)
 	}
 	run := f.run[0]
-	if run.EntryClass != "Main" || run.Config["k"] != "v" || run.Config["execution.state-recovery.path"] != path || run.Config["execution.state-recovery.claim-mode"] != "NO_CLAIM" ||
+	if run.JobID != job || run.EntryClass != "Main" || run.Config["k"] != "v" || run.Config["execution.state-recovery.path"] != path || run.Config["execution.state-recovery.claim-mode"] != "NO_CLAIM" ||
 		run.Config["execution.state-recovery.ignore-unclaimed-state"] != "true" {
 		t.Errorf("%+v", run)
 	}
-}
-
-// After a crash between the submission and its note, the job is there already.
-func TestSubmittedBefore(t *testing.T) {
-	f := &flink{states: map[string][]flinkrest.State{"old": {flinkrest.Canceled}, "there": {flinkrest.Running}}, restored: map[string]flinkrest.Restored{"there": {ID: 7, ExternalPath: path}}}
-	if job, err := submit(t, f, time.Minute); err != nil || job != "there" || len(f.run) > 0 {
-		t.Errorf("%s, %v, %+v", job, err, f)
+	// After a crash between the submission and its note, the job is there already.
+	if again, err := submit(t, f, time.Minute); err != nil || again != job || len(f.run) != 1 {
+		t.Errorf("%s, %v, %+v", again, err, f)
 	}
 }
 
@@ -102,8 +88,8 @@ func TestFaults(t *testing.T) {
 	}{
 		"the job does not end":   {&flink{states: map[string][]flinkrest.State{"old": {flinkrest.Running}}}, "job old ends"},
 		"the jar is refused":     {&flink{states: map[string][]flinkrest.State{}, refuse: errors.New("no such jar")}, "no such jar"},
-		"the new job fails":      {&flink{states: map[string][]flinkrest.State{"new": {"INITIALIZING", flinkrest.Failed}}}, "new job new is FAILED"},
-		"the new job never runs": {&flink{states: map[string][]flinkrest.State{"new": {"RESTARTING"}}}, "new job new runs"},
+		"the new job fails":      {&flink{states: map[string][]flinkrest.State{}, after: []flinkrest.State{"INITIALIZING", flinkrest.Failed}}, "is FAILED"},
+		"the new job never runs": {&flink{states: map[string][]flinkrest.State{}, after: []flinkrest.State{"RESTARTING"}}, "runs"},
 	} {
 		if _, err := submit(t, c.flink, 50*time.Millisecond); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
