@@ -1,7 +1,9 @@
 package evaluate
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -49,6 +51,7 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 		d.ErrorCode, d.ErrorMessage = string(p.Code), p.Detail
 	} else {
 		d.Result, d.Time, d.Replayed = answer.Result, answer.Time, answer.Replayed
+		d.Rules = rulesOf(answer.Result)
 		if answer.State != nil {
 			d.State, d.Watermark = answer.State.Reads, answer.State.Watermark
 			d.Version, d.Writes = answer.State.Place.Version, answer.State.Place.Writes
@@ -66,6 +69,21 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 		return &problem.Error{Code: problem.LogUnavailable, Detail: detail, RetryAfter: time.Second, Err: err}
 	}
 	return nil
+}
+
+// rulesOf are the names under "rules" of a result, if there are such: the function "rules" says which of them have fired, and any other
+// may.
+func rulesOf(result []byte) []string {
+	if !bytes.Contains(result, []byte(`"rules"`)) {
+		return nil
+	}
+	var r struct {
+		Rules []string `json:"rules"`
+	}
+	if json.Unmarshal(result, &r) != nil {
+		return nil
+	}
+	return r.Rules
 }
 
 // Again calls a function as a call does that decides, but for one who compares: nothing is remembered, logged, counted or admitted, and a

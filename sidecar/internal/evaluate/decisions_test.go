@@ -38,7 +38,7 @@ func TestDecisionIsLoggedOrNotGiven(t *testing.T) {
 		if string(event) == `{"bad":1}` {
 			return nil, errors.New("no such account")
 		}
-		return []byte(`{"ok":true}`), nil
+		return []byte(`{"ok":true,"rules":["large","late"]}`), nil
 	})
 	s, err := New(DefaultConfig(), registry, nil, nobody{})
 	if err != nil {
@@ -62,8 +62,13 @@ func TestDecisionIsLoggedOrNotGiven(t *testing.T) {
 		t.Fatalf("kept %+v", log.kept)
 	}
 	first, second := log.kept[0], log.kept[1]
-	if first.ID != "a" || first.Job != "j" || first.Epoch != 7 || first.Subtask != 2 || first.Build != "build-1" || !first.Replayed || string(first.Result) != `{"ok":true}` {
+	if first.ID != "a" || first.Job != "j" || first.Epoch != 7 || first.Subtask != 2 || first.Build != "build-1" || !first.Replayed || len(first.Rules) != 2 || first.Rules[1] != "late" {
 		t.Errorf("kept %+v", first)
+	}
+	for _, none := range []string{`{"rules":7}`, `{"rules":`, `{"other":"rules"}`, `["rules"]`} {
+		if got := rulesOf([]byte(none)); got != nil {
+			t.Errorf("%s: %v", none, got)
+		}
 	}
 	if second.ErrorCode != "function_error" || string(second.Input) != `{"bad":1}` || second.Result != nil {
 		t.Errorf("kept %+v", second)
