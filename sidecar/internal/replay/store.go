@@ -19,6 +19,7 @@ import (
 type store struct {
 	folder string
 	db     *bbolt.DB
+	wrote  func(Replay) // for tests: told of each change, when it is on the disk
 }
 
 var bucket = []byte("replays") // id -> Replay, as JSON
@@ -39,7 +40,7 @@ func openStore(folder string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &store{folder, db}, nil
+	return &store{folder: folder, db: db}, nil
 }
 
 // update changes one replay; change gets the zero value if there is none, and says whether it is to be written.
@@ -62,6 +63,9 @@ func (s *store) update(id string, change func(r *Replay, found bool) (write bool
 		}
 		return b.Put([]byte(id), text)
 	})
+	if err == nil && s.wrote != nil {
+		s.wrote(r)
+	}
 	return r, err
 }
 
