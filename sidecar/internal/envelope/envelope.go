@@ -124,7 +124,7 @@ func (d *reader) call(at string) (Call, error) {
 		d.violate(at+"event", "is missing")
 	}
 	if ok && err == nil && call.State != nil && call.State.Session != "" && call.ID == "" {
-		d.violate(at+"id", "is missing: a request of a session needs it")
+		d.violate(at+"id", MissingID)
 	}
 	return call, err
 }

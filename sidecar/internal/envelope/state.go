@@ -1,8 +1,11 @@
 package envelope
 
 import (
+	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/drey-flink/drey/sidecar/internal/problem"
 )
 
 // State says which state a call is for.
@@ -15,8 +18,8 @@ type State struct {
 	Watermark int64
 }
 
-// maxKeyGroup is one less than Flink's highest max parallelism.
-const maxKeyGroup = 1<<15 - 1
+// MaxKeyGroup is one less than Flink's highest max parallelism.
+const MaxKeyGroup = 1<<15 - 1
 
 // state reads {"key": string, "watermark"?: int64} or, of a session, {"session": string, "epoch": uint64, "key_group": uint,
 // "key": string, "watermark"?: int64}. null is as good as leaving the key out.
@@ -37,8 +40,8 @@ func (d *reader) state(at string) (*State, error) {
 		case "key_group":
 			var n int64
 			keyGroup = true
-			n, err = d.integer(at+".key_group", 0, maxKeyGroup)
-			s.KeyGroup = uint16(n) //nolint:gosec // at most maxKeyGroup
+			n, err = d.integer(at+".key_group", 0, MaxKeyGroup)
+			s.KeyGroup = uint16(n) //nolint:gosec // at most MaxKeyGroup
 		case "epoch":
 			var n int64
 			epoch = true
@@ -57,19 +60,35 @@ func (d *reader) state(at string) (*State, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
-	session := s.Session != ""
+	for _, v := range CheckState(s.Session != "", key, keyGroup, epoch) {
+		d.violate(at+"."+v.Field, "%s", v.Message)
+	}
+	return &s, nil
+}
+
+// CheckState says what is wrong with the parts of a state that were given: the fields are named as those of [State] in JSON.
+func CheckState(session, key, keyGroup, epoch bool) []problem.Violation {
+	var wrong []problem.Violation
 	for _, needed := range []struct {
 		name            string
 		there, expected bool
 	}{{"key", key, true}, {"key_group", keyGroup, session}, {"epoch", epoch, session}} {
 		switch {
 		case needed.expected && !needed.there:
-			d.violate(at+"."+needed.name, "is missing")
+			wrong = append(wrong, problem.Violation{Field: needed.name, Message: "is missing"})
 		case needed.there && !needed.expected:
-			d.violate(at+"."+needed.name, "is of a session, and there is none")
+			wrong = append(wrong, problem.Violation{Field: needed.name, Message: "is of a session, and there is none"})
 		}
 	}
-	return &s, nil
+	return wrong
+}
+
+// MissingID is what is wrong with a request of a session that has no id.
+const MissingID = "is missing: a request of a session needs it"
+
+// OutOfRange is what is wrong with a number of a state that is none of least to most.
+func OutOfRange(number string, least, most int64) string {
+	return fmt.Sprintf("is %s, must be a whole number from %d to %d", clip(number), least, most)
 }
 
 // anyText reads a string, which may be empty.
@@ -96,7 +115,7 @@ func (d *reader) integer(field string, least, most int64) (int64, error) {
 	}
 	n, wrong := strconv.ParseInt(string(value), 10, 64)
 	if wrong != nil || n < least || n > most {
-		d.violate(field, "is %s, must be a whole number from %d to %d", clip(string(value)), least, most)
+		d.violate(field, "%s", OutOfRange(string(value), least, most))
 		return 0, nil
 	}
 	return n, nil

@@ -118,12 +118,17 @@ func (d *reader) finish(err error) error {
 	if len(d.violations) == 0 {
 		return nil
 	}
-	said := make([]string, len(d.violations))
-	for i, v := range d.violations {
+	return Refuse(d.violations)
+}
+
+// Refuse is the answer to a request of which at least one thing is wrong.
+func Refuse(violations []problem.Violation) *problem.Error {
+	said := make([]string, len(violations))
+	for i, v := range violations {
 		said[i] = v.Field + ": " + v.Message
 	}
 	p := problem.New(problem.InvalidRequest, "%s", strings.Join(said, "; "))
-	p.Violations = d.violations
+	p.Violations = violations
 	return p
 }
 

@@ -76,7 +76,11 @@ func request(in *dreyv1.EvaluateRequest, field string) (evaluate.Request, error)
 	if err := envelope.CheckEvent(event, field+"event"); err != nil {
 		return evaluate.Request{}, err
 	}
-	return evaluate.Request{ID: in.GetId(), Function: in.GetFunction(), Event: event}, nil
+	state, err := stateOf(in, field)
+	if err != nil {
+		return evaluate.Request{}, err
+	}
+	return evaluate.Request{ID: in.GetId(), Function: in.GetFunction(), Event: event, State: state}, nil
 }
 
 func invalid(field, message string) error {
@@ -137,10 +141,14 @@ func batchItem(o evaluate.Outcome) *dreyv1.EvaluateBatchItem {
 }
 
 func response(a evaluate.Answer) *dreyv1.EvaluateResponse {
-	return &dreyv1.EvaluateResponse{
+	out := &dreyv1.EvaluateResponse{
 		Id: a.ID, Function: a.Function, Timestamp: a.Time.UnixMilli(),
 		Result: &dreyv1.Payload{Encoding: &dreyv1.Payload_Json{Json: a.Result}},
 	}
+	if a.State != nil {
+		out.State = &dreyv1.StateAnswer{Guarantee: a.State.Guarantee, Version: a.State.Version}
+	}
+	return out
 }
 
 // named gives a refused request an id under which its line in the log is found.

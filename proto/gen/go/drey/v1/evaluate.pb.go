@@ -95,8 +95,10 @@ type EvaluateRequest struct {
 	// Empty: the default function of the sidecar.
 	Function string `protobuf:"bytes,2,opt,name=function,proto3" json:"function,omitempty"`
 	// Makes the call idempotent: the same id with the same event gives the stored answer, with another event
-	// FAILED_PRECONDITION. Empty: a new id is made.
-	Id            string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// FAILED_PRECONDITION. Empty: a new id is made. A request of a session needs it.
+	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// The state that the function gets. Not set: none.
+	State         *State `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -152,6 +154,150 @@ func (x *EvaluateRequest) GetId() string {
 	return ""
 }
 
+func (x *EvaluateRequest) GetState() *State {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// State says which state a request is for, as "state" of POST /evaluate does.
+type State struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session of an operator's subtask. Empty: the state of this sidecar, which no checkpoint holds.
+	Session string `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Must be set; it may be empty.
+	Key *string `protobuf:"bytes,2,opt,name=key,proto3,oneof" json:"key,omitempty"`
+	// The key's group as Flink computes it, 0 to 32767: set if there is a session, and only then.
+	KeyGroup *uint32 `protobuf:"varint,3,opt,name=key_group,json=keyGroup,proto3,oneof" json:"key_group,omitempty"`
+	// The number of the last barrier that the subtask had seen, 0 for none: set if there is a session, and only then.
+	Epoch *uint64 `protobuf:"varint,4,opt,name=epoch,proto3,oneof" json:"epoch,omitempty"`
+	// The watermark that the operator had seen, in milliseconds since 1970. Not set: none.
+	Watermark     *int64 `protobuf:"varint,5,opt,name=watermark,proto3,oneof" json:"watermark,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *State) Reset() {
+	*x = State{}
+	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *State) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*State) ProtoMessage() {}
+
+func (x *State) ProtoReflect() protoreflect.Message {
+	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use State.ProtoReflect.Descriptor instead.
+func (*State) Descriptor() ([]byte, []int) {
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *State) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *State) GetKey() string {
+	if x != nil && x.Key != nil {
+		return *x.Key
+	}
+	return ""
+}
+
+func (x *State) GetKeyGroup() uint32 {
+	if x != nil && x.KeyGroup != nil {
+		return *x.KeyGroup
+	}
+	return 0
+}
+
+func (x *State) GetEpoch() uint64 {
+	if x != nil && x.Epoch != nil {
+		return *x.Epoch
+	}
+	return 0
+}
+
+func (x *State) GetWatermark() int64 {
+	if x != nil && x.Watermark != nil {
+		return *x.Watermark
+	}
+	return 0
+}
+
+// StateAnswer says what an answer is worth that rests on state.
+type StateAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "checkpointed": the state is as old as Flink's checkpoint. "at-least-once": it is in the memory of this sidecar alone.
+	Guarantee string `protobuf:"bytes,1,opt,name=guarantee,proto3" json:"guarantee,omitempty"`
+	// The highest version of the values that the function looked at, 0 if there was none.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateAnswer) Reset() {
+	*x = StateAnswer{}
+	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateAnswer) ProtoMessage() {}
+
+func (x *StateAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateAnswer.ProtoReflect.Descriptor instead.
+func (*StateAnswer) Descriptor() ([]byte, []int) {
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *StateAnswer) GetGuarantee() string {
+	if x != nil {
+		return x.Guarantee
+	}
+	return ""
+}
+
+func (x *StateAnswer) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 type EvaluateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The caller's id, or a new ULID.
@@ -159,15 +305,17 @@ type EvaluateResponse struct {
 	// Always an object.
 	Result *Payload `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
 	// When the decision was made, in milliseconds since 1970.
-	Timestamp     int64  `protobuf:"varint,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	Function      string `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`
+	Timestamp int64  `protobuf:"varint,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	Function  string `protobuf:"bytes,4,opt,name=function,proto3" json:"function,omitempty"`
+	// Set if the request was for a state.
+	State         *StateAnswer `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EvaluateResponse) Reset() {
 	*x = EvaluateResponse{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +327,7 @@ func (x *EvaluateResponse) String() string {
 func (*EvaluateResponse) ProtoMessage() {}
 
 func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +340,7 @@ func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{2}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EvaluateResponse) GetId() string {
@@ -223,6 +371,13 @@ func (x *EvaluateResponse) GetFunction() string {
 	return ""
 }
 
+func (x *EvaluateResponse) GetState() *StateAnswer {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 type EvaluateBatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The function of the items that name none. Empty: the default function of the sidecar.
@@ -234,7 +389,7 @@ type EvaluateBatchRequest struct {
 
 func (x *EvaluateBatchRequest) Reset() {
 	*x = EvaluateBatchRequest{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -246,7 +401,7 @@ func (x *EvaluateBatchRequest) String() string {
 func (*EvaluateBatchRequest) ProtoMessage() {}
 
 func (x *EvaluateBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -259,7 +414,7 @@ func (x *EvaluateBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateBatchRequest.ProtoReflect.Descriptor instead.
 func (*EvaluateBatchRequest) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{3}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EvaluateBatchRequest) GetFunction() string {
@@ -286,7 +441,7 @@ type EvaluateBatchResponse struct {
 
 func (x *EvaluateBatchResponse) Reset() {
 	*x = EvaluateBatchResponse{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -298,7 +453,7 @@ func (x *EvaluateBatchResponse) String() string {
 func (*EvaluateBatchResponse) ProtoMessage() {}
 
 func (x *EvaluateBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -311,7 +466,7 @@ func (x *EvaluateBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateBatchResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateBatchResponse) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{4}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EvaluateBatchResponse) GetItems() []*EvaluateBatchItem {
@@ -334,7 +489,7 @@ type EvaluateBatchItem struct {
 
 func (x *EvaluateBatchItem) Reset() {
 	*x = EvaluateBatchItem{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -346,7 +501,7 @@ func (x *EvaluateBatchItem) String() string {
 func (*EvaluateBatchItem) ProtoMessage() {}
 
 func (x *EvaluateBatchItem) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -359,7 +514,7 @@ func (x *EvaluateBatchItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateBatchItem.ProtoReflect.Descriptor instead.
 func (*EvaluateBatchItem) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{5}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EvaluateBatchItem) GetOutcome() isEvaluateBatchItem_Outcome {
@@ -411,7 +566,7 @@ type ListFunctionsRequest struct {
 
 func (x *ListFunctionsRequest) Reset() {
 	*x = ListFunctionsRequest{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +578,7 @@ func (x *ListFunctionsRequest) String() string {
 func (*ListFunctionsRequest) ProtoMessage() {}
 
 func (x *ListFunctionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +591,7 @@ func (x *ListFunctionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFunctionsRequest.ProtoReflect.Descriptor instead.
 func (*ListFunctionsRequest) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{6}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{8}
 }
 
 type ListFunctionsResponse struct {
@@ -448,7 +603,7 @@ type ListFunctionsResponse struct {
 
 func (x *ListFunctionsResponse) Reset() {
 	*x = ListFunctionsResponse{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +615,7 @@ func (x *ListFunctionsResponse) String() string {
 func (*ListFunctionsResponse) ProtoMessage() {}
 
 func (x *ListFunctionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +628,7 @@ func (x *ListFunctionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFunctionsResponse.ProtoReflect.Descriptor instead.
 func (*ListFunctionsResponse) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{7}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListFunctionsResponse) GetFunctions() []*Function {
@@ -491,16 +646,33 @@ const file_drey_v1_evaluate_proto_rawDesc = "" +
 	"\aPayload\x12\x14\n" +
 	"\x04json\x18\x01 \x01(\fH\x00R\x04jsonB\n" +
 	"\n" +
-	"\bencoding\"e\n" +
+	"\bencoding\"\x8b\x01\n" +
 	"\x0fEvaluateRequest\x12&\n" +
 	"\x05event\x18\x01 \x01(\v2\x10.drey.v1.PayloadR\x05event\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x0e\n" +
-	"\x02id\x18\x03 \x01(\tR\x02id\"\x86\x01\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12$\n" +
+	"\x05state\x18\x04 \x01(\v2\x0e.drey.v1.StateR\x05state\"\xc6\x01\n" +
+	"\x05State\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x15\n" +
+	"\x03key\x18\x02 \x01(\tH\x00R\x03key\x88\x01\x01\x12 \n" +
+	"\tkey_group\x18\x03 \x01(\rH\x01R\bkeyGroup\x88\x01\x01\x12\x19\n" +
+	"\x05epoch\x18\x04 \x01(\x04H\x02R\x05epoch\x88\x01\x01\x12!\n" +
+	"\twatermark\x18\x05 \x01(\x03H\x03R\twatermark\x88\x01\x01B\x06\n" +
+	"\x04_keyB\f\n" +
+	"\n" +
+	"_key_groupB\b\n" +
+	"\x06_epochB\f\n" +
+	"\n" +
+	"_watermark\"E\n" +
+	"\vStateAnswer\x12\x1c\n" +
+	"\tguarantee\x18\x01 \x01(\tR\tguarantee\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\xb2\x01\n" +
 	"\x10EvaluateResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12(\n" +
 	"\x06result\x18\x02 \x01(\v2\x10.drey.v1.PayloadR\x06result\x12\x1c\n" +
 	"\ttimestamp\x18\x03 \x01(\x03R\ttimestamp\x12\x1a\n" +
-	"\bfunction\x18\x04 \x01(\tR\bfunction\"b\n" +
+	"\bfunction\x18\x04 \x01(\tR\bfunction\x12*\n" +
+	"\x05state\x18\x05 \x01(\v2\x14.drey.v1.StateAnswerR\x05state\"b\n" +
 	"\x14EvaluateBatchRequest\x12\x1a\n" +
 	"\bfunction\x18\x01 \x01(\tR\bfunction\x12.\n" +
 	"\x05items\x18\x02 \x03(\v2\x18.drey.v1.EvaluateRequestR\x05items\"I\n" +
@@ -531,38 +703,42 @@ func file_drey_v1_evaluate_proto_rawDescGZIP() []byte {
 	return file_drey_v1_evaluate_proto_rawDescData
 }
 
-var file_drey_v1_evaluate_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_drey_v1_evaluate_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_drey_v1_evaluate_proto_goTypes = []any{
 	(*Payload)(nil),               // 0: drey.v1.Payload
 	(*EvaluateRequest)(nil),       // 1: drey.v1.EvaluateRequest
-	(*EvaluateResponse)(nil),      // 2: drey.v1.EvaluateResponse
-	(*EvaluateBatchRequest)(nil),  // 3: drey.v1.EvaluateBatchRequest
-	(*EvaluateBatchResponse)(nil), // 4: drey.v1.EvaluateBatchResponse
-	(*EvaluateBatchItem)(nil),     // 5: drey.v1.EvaluateBatchItem
-	(*ListFunctionsRequest)(nil),  // 6: drey.v1.ListFunctionsRequest
-	(*ListFunctionsResponse)(nil), // 7: drey.v1.ListFunctionsResponse
-	(*Problem)(nil),               // 8: drey.v1.Problem
-	(*Function)(nil),              // 9: drey.v1.Function
+	(*State)(nil),                 // 2: drey.v1.State
+	(*StateAnswer)(nil),           // 3: drey.v1.StateAnswer
+	(*EvaluateResponse)(nil),      // 4: drey.v1.EvaluateResponse
+	(*EvaluateBatchRequest)(nil),  // 5: drey.v1.EvaluateBatchRequest
+	(*EvaluateBatchResponse)(nil), // 6: drey.v1.EvaluateBatchResponse
+	(*EvaluateBatchItem)(nil),     // 7: drey.v1.EvaluateBatchItem
+	(*ListFunctionsRequest)(nil),  // 8: drey.v1.ListFunctionsRequest
+	(*ListFunctionsResponse)(nil), // 9: drey.v1.ListFunctionsResponse
+	(*Problem)(nil),               // 10: drey.v1.Problem
+	(*Function)(nil),              // 11: drey.v1.Function
 }
 var file_drey_v1_evaluate_proto_depIdxs = []int32{
 	0,  // 0: drey.v1.EvaluateRequest.event:type_name -> drey.v1.Payload
-	0,  // 1: drey.v1.EvaluateResponse.result:type_name -> drey.v1.Payload
-	1,  // 2: drey.v1.EvaluateBatchRequest.items:type_name -> drey.v1.EvaluateRequest
-	5,  // 3: drey.v1.EvaluateBatchResponse.items:type_name -> drey.v1.EvaluateBatchItem
-	2,  // 4: drey.v1.EvaluateBatchItem.answer:type_name -> drey.v1.EvaluateResponse
-	8,  // 5: drey.v1.EvaluateBatchItem.error:type_name -> drey.v1.Problem
-	9,  // 6: drey.v1.ListFunctionsResponse.functions:type_name -> drey.v1.Function
-	1,  // 7: drey.v1.Evaluator.Evaluate:input_type -> drey.v1.EvaluateRequest
-	3,  // 8: drey.v1.Evaluator.EvaluateBatch:input_type -> drey.v1.EvaluateBatchRequest
-	6,  // 9: drey.v1.Evaluator.ListFunctions:input_type -> drey.v1.ListFunctionsRequest
-	2,  // 10: drey.v1.Evaluator.Evaluate:output_type -> drey.v1.EvaluateResponse
-	4,  // 11: drey.v1.Evaluator.EvaluateBatch:output_type -> drey.v1.EvaluateBatchResponse
-	7,  // 12: drey.v1.Evaluator.ListFunctions:output_type -> drey.v1.ListFunctionsResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	2,  // 1: drey.v1.EvaluateRequest.state:type_name -> drey.v1.State
+	0,  // 2: drey.v1.EvaluateResponse.result:type_name -> drey.v1.Payload
+	3,  // 3: drey.v1.EvaluateResponse.state:type_name -> drey.v1.StateAnswer
+	1,  // 4: drey.v1.EvaluateBatchRequest.items:type_name -> drey.v1.EvaluateRequest
+	7,  // 5: drey.v1.EvaluateBatchResponse.items:type_name -> drey.v1.EvaluateBatchItem
+	4,  // 6: drey.v1.EvaluateBatchItem.answer:type_name -> drey.v1.EvaluateResponse
+	10, // 7: drey.v1.EvaluateBatchItem.error:type_name -> drey.v1.Problem
+	11, // 8: drey.v1.ListFunctionsResponse.functions:type_name -> drey.v1.Function
+	1,  // 9: drey.v1.Evaluator.Evaluate:input_type -> drey.v1.EvaluateRequest
+	5,  // 10: drey.v1.Evaluator.EvaluateBatch:input_type -> drey.v1.EvaluateBatchRequest
+	8,  // 11: drey.v1.Evaluator.ListFunctions:input_type -> drey.v1.ListFunctionsRequest
+	4,  // 12: drey.v1.Evaluator.Evaluate:output_type -> drey.v1.EvaluateResponse
+	6,  // 13: drey.v1.Evaluator.EvaluateBatch:output_type -> drey.v1.EvaluateBatchResponse
+	9,  // 14: drey.v1.Evaluator.ListFunctions:output_type -> drey.v1.ListFunctionsResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_drey_v1_evaluate_proto_init() }
@@ -575,7 +751,8 @@ func file_drey_v1_evaluate_proto_init() {
 	file_drey_v1_evaluate_proto_msgTypes[0].OneofWrappers = []any{
 		(*Payload_Json)(nil),
 	}
-	file_drey_v1_evaluate_proto_msgTypes[5].OneofWrappers = []any{
+	file_drey_v1_evaluate_proto_msgTypes[2].OneofWrappers = []any{}
+	file_drey_v1_evaluate_proto_msgTypes[7].OneofWrappers = []any{
 		(*EvaluateBatchItem_Answer)(nil),
 		(*EvaluateBatchItem_Error)(nil),
 	}
@@ -585,7 +762,7 @@ func file_drey_v1_evaluate_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_drey_v1_evaluate_proto_rawDesc), len(file_drey_v1_evaluate_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
