@@ -86,12 +86,14 @@ func (w *Watch) metadataOf(ctx context.Context, records []checkpoint.Record) (pa
 		if err != nil {
 			return nil, err
 		}
-		at.Path = path.Dir(strings.TrimSuffix(at.Path, "/"))
+		at.Path = strings.TrimSuffix(at.Path, "/")
+		files := w.places.Within(at) // what may be read around a checkpoint may be listed
+		at.Path = path.Dir(at.Path)
 		if folders[at.String()] {
 			continue
 		}
 		folders[at.String()] = true
-		for found, err := range w.places.List(ctx, at) {
+		for found, err := range files.List(ctx, at) {
 			if err != nil {
 				return nil, err
 			}
