@@ -11,17 +11,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/drey-flink/drey/sidecar/internal/decisions/segment"
 )
 
-// written makes a log of some sealed segments and an open one, and returns its files in order.
+// written makes a log of some sealed segments and an open one, and returns its files in order. Flush alone ends a block, so
+// that where segments end does not depend on how busy the machine is.
 func written(t *testing.T, codec string, decisions int) (dir string, files []segmentFile) {
 	t.Helper()
 	cfg := testConfig(t.TempDir())
-	cfg.Compression = codec
+	cfg.Compression, cfg.CommitEvery = codec, time.Hour
 	l := start(t, cfg)
 	for i := range decisions {
 		l.append(sample(i))
