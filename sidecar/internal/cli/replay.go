@@ -36,13 +36,13 @@ state of the checkpoint aside, makes the decisions of its log again with the fun
 	change := func(verb, short string) *cobra.Command {
 		return p.replayOne(verb+" ID", short, func(ctx context.Context, c *client, id string) (r replay.Replay, err error) {
 			return r, c.post(ctx, "/v1/replays/"+url.PathEscape(id)+"/"+verb, nil, &r)
-		})
+		}, nil)
 	}
 	cmd.AddCommand(
 		p.replayStart(), p.replayList(), p.replayWatch(), p.replayReport(),
 		p.replayOne("status ID", "Show a replay", func(ctx context.Context, c *client, id string) (r replay.Replay, err error) {
 			return r, c.get(ctx, "/v1/replays/"+url.PathEscape(id), &r)
-		}),
+		}, nil),
 		change("cancel", "End a replay for good"), change("pause", "Stop a replay for a while"), change("resume", "Let a replay go on"),
 	)
 	return cmd
@@ -267,7 +267,8 @@ func showReplay(w io.Writer, r *replay.Replay) {
 	}
 }
 
-func (p *program) replayOne(use, short string, do func(ctx context.Context, c *client, id string) (replay.Replay, error)) *cobra.Command {
+// replayOne is a command about one replay, which it shows in the end; end, if there is one, says how to exit then.
+func (p *program) replayOne(use, short string, do func(ctx context.Context, c *client, id string) (replay.Replay, error), end func(*replay.Replay) error) *cobra.Command {
 	var server, output string
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1)}
 	serverFlag(cmd, &server)
@@ -281,33 +282,24 @@ func (p *program) replayOne(use, short string, do func(ctx context.Context, c *c
 		if err != nil {
 			return err
 		}
-		return p.print(output, r, func(w io.Writer) { showReplay(w, &r) })
+		err = p.print(output, r, func(w io.Writer) { showReplay(w, &r) })
+		if end != nil {
+			err = errors.Join(err, end(&r))
+		}
+		return err
 	}
 	return cmd
 }
 
 func (p *program) replayWatch() *cobra.Command {
-	cmd := p.replayOne("watch ID", "Follow a replay to its end; exit codes as for start", nil)
-	var server, output string
-	server, output = "", "table"
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		server, output = cmd.Flag("server").Value.String(), cmd.Flag("output").Value.String()
-		c, err := p.sidecarClient(server)
-		if err != nil {
-			return err
-		}
-		ctx, stop := untilSignal(cmd.Context())
+	return p.replayOne("watch ID", "Follow a replay to its end; exit codes as for start", func(ctx context.Context, c *client, id string) (r replay.Replay, err error) {
+		ctx, stop := untilSignal(ctx)
 		defer stop()
-		var r replay.Replay
-		if err := c.get(ctx, "/v1/replays/"+url.PathEscape(args[0]), &r); err != nil {
-			return err
+		if err := c.get(ctx, "/v1/replays/"+url.PathEscape(id), &r); err != nil {
+			return r, err
 		}
-		if r, err = p.followReplay(ctx, c, r); err != nil {
-			return err
-		}
-		return errors.Join(p.print(output, r, func(w io.Writer) { showReplay(w, &r) }), endOf(&r))
-	}
-	return cmd
+		return p.followReplay(ctx, c, r)
+	}, endOf)
 }
 
 func (p *program) replayList() *cobra.Command {

@@ -11,16 +11,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/problem"
 )
 
-const (
-	// heartbeat is how often a stream says something, so that both sides notice when the other one is gone.
-	heartbeat = 15 * time.Second
-	// slowReader is how long a reader may take nothing before its stream is cut. It comes back and goes on where it was: the
-	// events wait in the ledger and not in memory.
-	slowReader = 10 * time.Second
-	// maxStreams bounds what forgotten readers can hold.
-	maxStreams = 100
-	eventPage  = 256
-)
+const eventPage = 256
 
 // eventQuery says which events a reader wants.
 type eventQuery struct {
@@ -52,8 +43,7 @@ func readEventQuery(r *http.Request) (eventQuery, error) {
 	return q, nil
 }
 
-// streamEvents sends events as they come (Server-Sent Events, https://html.spec.whatwg.org/multipage/server-sent-events.html):
-// id is the number of the event, event its kind, data the event as JSON.
+// streamEvents sends events as they come: id is the number of the event, event its kind, data the event as JSON.
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) {
 	x := w.(*exchange)
 	query, err := readEventQuery(r)
@@ -65,25 +55,19 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) {
 		a.fail(x, problem.New(problem.Draining, "ask again, another sidecar may answer"), "")
 		return
 	}
-	if a.streams.Add(1) > maxStreams {
-		a.streams.Add(-1)
-		a.fail(x, problem.New(problem.Overloaded, "%d readers of events are connected already", maxStreams), "")
+	leave, err := a.admitReader()
+	if err != nil {
+		a.fail(x, err, "")
 		return
 	}
-	defer a.streams.Add(-1)
-	s := stream{exchange: x, watch: a.Watch, job: query.job, after: query.after, out: http.NewResponseController(x.ResponseWriter)}
+	defer leave()
+	s := stream{reader: newReader(x), watch: a.Watch, job: query.job, after: query.after}
 	lost, err := s.place(query.given)
 	if err != nil {
 		a.fail(x, err, "")
 		return
 	}
-	// The time-outs of the listener are for requests that end. An error: a connection that has none.
-	_ = s.out.SetReadDeadline(time.Time{})
-	h := x.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx
-	x.WriteHeader(http.StatusOK)
+	s.begin()
 	if r.Method == http.MethodHead || !s.send(lost) {
 		return
 	}
@@ -92,13 +76,12 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream is one reader.
+// stream is what a reader of events gets.
 type stream struct {
-	*exchange
+	reader
 	watch Watch
 	job   string
 	after uint64 // the number of the last event that the reader has, or does not want
-	out   *http.ResponseController
 	text  []byte
 }
 
@@ -126,15 +109,6 @@ func (s *stream) place(given bool) (first []byte, err error) {
 		s.after = max(oldest, 1) - 1
 	}
 	return first, nil
-}
-
-// send says whether the reader has taken it.
-func (s *stream) send(text []byte) bool {
-	_ = s.out.SetWriteDeadline(time.Now().Add(slowReader)) // an error: a connection that has none
-	if _, err := s.Write(text); err != nil {
-		return false
-	}
-	return s.out.Flush() == nil
 }
 
 // follow sends what there is and what comes, until the reader is gone or the sidecar drains. An error is one of the ledger.

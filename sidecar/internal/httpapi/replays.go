@@ -59,14 +59,13 @@ func (a *API) replays(r chi.Router) {
 func (a *API) replaying(answer func(x *exchange, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange)
-		err := problem.New(problem.NotFound, "this sidecar replays nothing: set replay.enabled (--replay-enabled)")
-		if a.Replays != nil {
-			if err := answer(x, r); err != nil {
-				a.fail(x, err, "")
-			}
+		if a.Replays == nil {
+			a.fail(x, problem.New(problem.NotFound, "this sidecar replays nothing: set replay.enabled (--replay-enabled)"), "")
 			return
 		}
-		a.fail(x, err, "")
+		if err := answer(x, r); err != nil {
+			a.fail(x, err, "")
+		}
 	}
 }
 
@@ -132,48 +131,38 @@ func (a *API) streamReplay(x *exchange, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.streams.Add(1) > maxStreams {
-		a.streams.Add(-1)
-		return problem.New(problem.Overloaded, "%d readers of events are connected already", maxStreams)
+	leave, err := a.admitReader()
+	if err != nil {
+		return err
 	}
-	defer a.streams.Add(-1)
-	out := http.NewResponseController(x.ResponseWriter)
-	_ = out.SetReadDeadline(time.Time{}) // an error: a connection that has none
-	h := x.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx
-	x.WriteHeader(http.StatusOK)
+	defer leave()
+	s := newReader(x)
+	s.begin()
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if err := a.followReplay(r.Context(), x, out, now, changed); err != nil {
+	if err := a.followReplay(r.Context(), s, now, changed); err != nil {
 		x.call.Err = problem.From(err) // for the log: the answer has begun
 	}
 	return nil
 }
 
-func (a *API) followReplay(ctx context.Context, x *exchange, out *http.ResponseController, now replay.Replay, changed <-chan struct{}) error {
+func (a *API) followReplay(ctx context.Context, s reader, now replay.Replay, changed <-chan struct{}) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	send := func(text []byte) bool {
-		_ = out.SetWriteDeadline(time.Now().Add(slowReader)) // an error: a connection that has none
-		_, err := x.Write(text)
-		return err == nil && out.Flush() == nil
-	}
 	for sent := ""; ; {
 		text, err := json.Marshal(now)
 		if err != nil {
 			return err
 		}
-		if string(text) != sent && !send([]byte("event: replay\ndata: "+string(text)+"\n\n")) || now.State.Final() {
+		if string(text) != sent && !s.send([]byte("event: replay\ndata: "+string(text)+"\n\n")) || now.State.Final() {
 			return nil
 		}
 		sent = string(text)
 		select {
 		case <-changed:
 		case <-beat.C:
-			if !send([]byte(": still here\n\n")) {
+			if !s.send([]byte(": still here\n\n")) {
 				return nil
 			}
 		case <-a.drained:

@@ -85,7 +85,7 @@ func (a *Auditor) Run(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 	// What is decided from now on is not part of it, and would never end.
-	if err := t.read(ctx, upTo(a.Decisions.Range(ctx, query), last), func(uint64) {}); err != nil {
+	if err := t.read(ctx, upTo(a.Decisions.Range(ctx, query), last)); err != nil {
 		return nil, err
 	}
 	r := &report.Report{
@@ -236,7 +236,7 @@ func (a *Auditor) decide(ctx context.Context, t *timeline, workers []*worker, en
 			owner[g] = w
 		}
 	}
-	total := t.total()
+	total := int64(len(spots))
 	deciding, ctx := errgroup.WithContext(ctx)
 	for _, w := range workers {
 		deciding.Go(func() error { return w.run(ctx, builder) })

@@ -49,7 +49,7 @@ type Local interface {
 	Adopt(function string, parts *statestore.Partitions) (keys int64, err error)
 }
 
-// Deps are what replays work with. All but Log may be nil: the modes that need them are refused then.
+// Deps are what replays work with. Each may be nil: the modes that need them are refused then.
 type Deps struct {
 	Checkpoints Checkpoints
 	Snapshots   segment.Opener

@@ -69,9 +69,8 @@ type Resubmit struct {
 
 // Step is one line of a plan.
 type Step struct {
-	What   string `json:"what"`             // for people
-	Bytes  int64  `json:"bytes,omitempty"`  // to be fetched, if that is known
-	Number int64  `json:"number,omitempty"` // of decisions, keys or whatever What speaks of
+	What  string `json:"what"`            // for people
+	Bytes int64  `json:"bytes,omitempty"` // to be fetched, if that is known
 }
 
 // Progress of the present state. Total is 0 while it is not known.

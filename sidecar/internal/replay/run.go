@@ -32,15 +32,13 @@ func (m *Manager) run(ctx context.Context, r Replay) error {
 	end := Replay{State: Completed}
 	err := m.steps(ctx, &r, &end)
 	switch {
-	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errCancelled) && !errors.Is(context.Cause(ctx), errPaused):
-		return nil // the sidecar ends, or has lost the lease: it goes on later
 	case ctx.Err() != nil:
-		return nil // whoever interrupted it has said so
+		return nil // it was paused or cancelled, which the store knows; or the sidecar ends, or has lost the lease: it goes on later
 	case err != nil:
-		end.State, end.Error = Failed, problem.From(err).Detail
+		end.State, end.Error = Failed, err.Error()
 		var p *problem.Error
-		if !errors.As(err, &p) {
-			end.Error = err.Error()
+		if errors.As(err, &p) {
+			end.Error = p.Detail
 		}
 	}
 	if err := m.store.retain(m.config.KeepFinished); err != nil {

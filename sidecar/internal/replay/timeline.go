@@ -61,7 +61,7 @@ type line struct {
 }
 
 // read goes through the log once.
-func (t *timeline) read(ctx context.Context, entries iter.Seq2[decisions.Entry, error], tick func(seq uint64)) error {
+func (t *timeline) read(ctx context.Context, entries iter.Seq2[decisions.Entry, error]) error {
 	for e, err := range entries {
 		if err != nil {
 			return err
@@ -70,7 +70,6 @@ func (t *timeline) read(ctx context.Context, entries iter.Seq2[decisions.Entry, 
 			return context.Cause(ctx)
 		}
 		t.add(e.Decision)
-		tick(e.Seq)
 	}
 	for _, l := range t.groups {
 		l.sort()
@@ -161,11 +160,4 @@ func (l *line) sort() {
 		}
 		return cmp.Compare(a.seq, b.seq)
 	})
-}
-
-func (t *timeline) total() (n int64) {
-	for _, l := range t.groups {
-		n += int64(len(l.places))
-	}
-	return n + int64(len(t.plain))
 }

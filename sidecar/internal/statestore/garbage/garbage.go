@@ -68,7 +68,7 @@ type Flink interface {
 type Report struct {
 	Kept    int               `json:"kept"`
 	Waiting int               `json:"waiting"` // garbage, but not for long enough
-	Garbage []snapshot.Object `json:"garbage"` // that was removed, or would be
+	Garbage []snapshot.Object `json:"garbage"` // that was removed
 	Bytes   int64             `json:"bytes"`
 }
 
@@ -87,9 +87,8 @@ func New(c Config, store Store, flink Flink, log *slog.Logger) *Collector {
 	return &Collector{config: c, store: store, flink: flink, log: log, now: time.Now, seen: map[string]time.Time{}}
 }
 
-// Once looks, and removes what has been garbage for long enough, unless it is only to look. An error says why nothing was
-// removed, or not all.
-func (c *Collector) Once(ctx context.Context, dryRun bool) (Report, error) {
+// Once looks, and removes what has been garbage for long enough. An error says why nothing was removed, or not all.
+func (c *Collector) Once(ctx context.Context) (Report, error) {
 	jobs, err := c.flink.Jobs(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("what Flink has is not known: %w", err)
@@ -99,7 +98,7 @@ func (c *Collector) Once(ctx context.Context, dryRun bool) (Report, error) {
 		return Report{}, err
 	}
 	report, err := c.look(ctx, rules)
-	if err != nil || dryRun {
+	if err != nil {
 		return report, err
 	}
 	for i, o := range report.Garbage {
@@ -222,7 +221,7 @@ func (c *Collector) Run(ctx context.Context, exclusive func(ctx context.Context,
 		}
 		var report Report
 		err := exclusive(ctx, func(ctx context.Context) (err error) {
-			report, err = c.Once(ctx, false)
+			report, err = c.Once(ctx)
 			return err
 		})
 		if ctx.Err() != nil {

@@ -150,11 +150,11 @@ func (w *world) restorable() {
 // collect looks twice, with the grace between.
 func (w *world) collect() (Report, error) {
 	w.t.Helper()
-	if _, err := w.collector.Once(w.t.Context(), false); err != nil {
+	if _, err := w.collector.Once(w.t.Context()); err != nil {
 		return Report{}, err
 	}
 	w.now = w.now.Add(2 * time.Minute)
-	report, err := w.collector.Once(w.t.Context(), false)
+	report, err := w.collector.Once(w.t.Context())
 	w.restorable()
 	return report, err
 }
@@ -234,8 +234,8 @@ func TestPutOff(t *testing.T) {
 	}
 	t.Run("collected", func(t *testing.T) {
 		w := garbage(t)
-		if dry, err := w.collector.Once(t.Context(), true); err != nil || dry.Waiting == 0 || len(dry.Garbage) > 0 {
-			t.Fatalf("%+v, %v", dry, err)
+		if first, err := w.collector.Once(t.Context()); err != nil || first.Waiting == 0 || len(first.Garbage) > 0 {
+			t.Fatalf("%+v, %v", first, err)
 		}
 		before := w.objects()
 		if report, err := w.collect(); err != nil || len(report.Garbage) == 0 || w.objects() != before-len(report.Garbage) || report.Bytes == 0 {
@@ -253,7 +253,7 @@ func TestPutOff(t *testing.T) {
 			before := w.objects()
 			spoil(w)
 			for range 3 {
-				if report, err := w.collector.Once(t.Context(), false); err == nil || len(report.Garbage) > 0 {
+				if report, err := w.collector.Once(t.Context()); err == nil || len(report.Garbage) > 0 {
 					t.Errorf("%+v, %v", report, err)
 				}
 				w.now = w.now.Add(2 * time.Minute)
