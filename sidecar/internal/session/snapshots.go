@@ -217,7 +217,7 @@ func (s *session) spool(b *barrier, kind segment.Kind) (segment.Segment, *spoole
 	options := segment.Options{MaxParallelism: s.spec.MaxParallelism, Answers: true, Compress: s.m.config.Compress}
 	if s.log == nil {
 		var memory bytes.Buffer
-		written, err := segment.Write(&memory, b.frozen, kind, options)
+		written, err := segment.Write(newGentle(&memory), b.frozen, kind, options)
 		return written, &spooled{memory: memory.Bytes()}, err
 	}
 	f, err := os.CreateTemp(s.folder, "spool-*")
@@ -226,7 +226,7 @@ func (s *session) spool(b *barrier, kind segment.Kind) (segment.Segment, *spoole
 	}
 	body := &spooled{file: f.Name()}
 	buffered := bufio.NewWriterSize(f, 1<<18)
-	written, err := segment.Write(buffered, b.frozen, kind, options)
+	written, err := segment.Write(newGentle(buffered), b.frozen, kind, options)
 	if err = errors.Join(err, buffered.Flush(), f.Close()); err != nil {
 		body.close()
 		return segment.Segment{}, nil, err
