@@ -96,7 +96,7 @@ func benchAudit(ctx context.Context, r *Report, folder string, sizes stateSizes)
 		return err
 	}
 	var rate float64
-	if err := withCountJob(ctx, inner, 0, func(flink *flinkrest.Client, job, sidecar string) (err error) {
+	if err := withCountJob(ctx, inner, 0, time.Second, func(flink *flinkrest.Client, job, sidecar string) (err error) {
 		rate, err = jobRate(ctx, sidecar, sizes)
 		return err
 	}); err != nil {
@@ -149,8 +149,9 @@ func jobRate(ctx context.Context, sidecar string, sizes stateSizes) (float64, er
 	return float64(counts[1]-counts[0]) / times[1].Sub(times[0]).Seconds(), nil
 }
 
-// withCountJob runs CountJob on a real cluster; rate is its records a second, 0 for as many as there can be.
-func withCountJob(ctx context.Context, folder string, rate int, do func(flink *flinkrest.Client, job, sidecar string) error) error {
+// withCountJob runs CountJob on a real cluster; rate is its records a second, 0 for as many as there can be, and interval that of its
+// checkpoints.
+func withCountJob(ctx context.Context, folder string, rate int, interval time.Duration, do func(flink *flinkrest.Client, job, sidecar string) error) error {
 	root, err := cluster.Root()
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func withCountJob(ctx context.Context, folder string, rate int, do func(flink *f
 		EntryClass: "dev.drey.flink.jobs.CountJob", Parallelism: 2,
 		Args: []string{"--rate", fmt.Sprint(rate), "--keys", "1000", "--output-path", "file://" + filepath.Join(folder, "out"), "--parallelism", "2"},
 		Config: map[string]string{
-			"drey.sidecar.url": "http://" + c.Sidecar.HTTP, "execution.checkpointing.interval": "1 s", "drey.async.capacity": "200",
+			"drey.sidecar.url": "http://" + c.Sidecar.HTTP, "execution.checkpointing.interval": fmt.Sprintf("%d ms", interval.Milliseconds()), "drey.async.capacity": "200",
 		},
 	})
 	if err != nil {
@@ -184,13 +185,14 @@ func withCountJob(ctx context.Context, folder string, rate int, do func(flink *f
 
 // benchMark asks a job how long its barriers have held the task thread.
 func benchMark(ctx context.Context, r *Report, folder string, sizes stateSizes) error {
-	return withCountJob(ctx, folder, 2000, func(flink *flinkrest.Client, job, _ string) error {
+	return withCountJob(ctx, folder, 2000, 200*time.Millisecond, func(flink *flinkrest.Client, job, _ string) error {
 		return awaitMarks(ctx, r, flink, job, sizes)
 	})
 }
 
 func awaitMarks(ctx context.Context, r *Report, flink *flinkrest.Client, job string, sizes stateSizes) error {
-	// The histogram has the last minute, so after more than one it is that of a warm JVM.
+	// The histogram has the last minute, so after more than one it is that of a warm JVM. With one checkpoint a second the p99 would be the
+	// longest of 60: whatever disturbed the machine in that minute.
 	// Flink's metrics are some seconds old, and are not there at first.
 	select {
 	case <-time.After(sizes.jobTime):
@@ -225,7 +227,7 @@ func marksOf(ctx context.Context, r *Report, flink *flinkrest.Client, job string
 		}
 		r.less(Case{
 			Case: "task thread held by a mark, p99", Against: "goal", Unit: "ms", Goal: 1, Ours: p99 / 1000, Theirs: 2,
-			Note: fmt.Sprintf("Flink, 2,000 records/s, a checkpoint every second: median %.2f ms, the longest of the last minute %.2f ms; the snapshot was in the store after %s ms (median)",
+			Note: fmt.Sprintf("Flink, 2,000 records/s, five checkpoints a second: median %.2f ms, the longest of the last minute %.2f ms; the snapshot was in the store after %s ms (median)",
 				p50/1000, most/1000, values["0.go-count.drey.durableMillis_median"]),
 		})
 		return true, nil

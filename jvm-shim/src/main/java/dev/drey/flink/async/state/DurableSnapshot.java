@@ -8,26 +8,28 @@ import org.apache.flink.runtime.state.OperatorStateHandle;
 import org.apache.flink.runtime.state.SnapshotResult;
 
 /**
- * The asynchronous part of the operator's state: first waits until the snapshot is in the store of
- * the sidecar, then writes what Flink itself has to write. It runs on a thread of the checkpoint.
- * If it fails, that checkpoint fails; the task goes on.
+ * The asynchronous part of the operator's state: sends the mark, waits until the snapshot is in the
+ * store of the sidecar, then writes what Flink itself has to write. It runs on a thread of the
+ * checkpoint. If it fails, that checkpoint fails; the task goes on.
  */
 final class DurableSnapshot extends FutureTask<SnapshotResult<OperatorStateHandle>> {
     private final Future<String> durable;
     private final RunnableFuture<SnapshotResult<OperatorStateHandle>> flink;
 
     DurableSnapshot(
+            GoSession session,
+            Mark mark,
             Future<String> durable,
-            RunnableFuture<SnapshotResult<OperatorStateHandle>> flink,
-            long checkpoint) {
+            RunnableFuture<SnapshotResult<OperatorStateHandle>> flink) {
         super(
                 () -> {
+                    session.send(mark);
                     try {
                         durable.get();
                     } catch (ExecutionException e) {
                         throw new Exception(
                                 "the state of Go functions has no snapshot for checkpoint "
-                                        + checkpoint
+                                        + mark.checkpoint
                                         + ": "
                                         + e.getCause().getMessage(),
                                 e.getCause());

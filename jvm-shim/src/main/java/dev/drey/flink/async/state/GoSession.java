@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One attempt of a subtask, as the sidecar knows it. {@link #open} and {@link #close} wait; nothing
- * else does. The task thread calls everything but what futures are told.
+ * else does. The task thread calls everything but {@link #send} and what futures are told.
  */
 public final class GoSession {
     private static final Logger LOG = LoggerFactory.getLogger(GoSession.class);
@@ -162,7 +162,8 @@ public final class GoSession {
     }
 
     /**
-     * Tells the sidecar of a barrier; requests that are sent from now on are of its epoch.
+     * Requests that are sent from now on are of the epoch of this barrier, whose mark {@link #send}
+     * sends.
      *
      * @return the reference of the snapshot, when it is in the store. Cancelling it gives the
      *     snapshot up. If it fails, the checkpoint has to
@@ -172,6 +173,15 @@ public final class GoSession {
         CompletableFuture<String> durable = new CompletableFuture<>();
         waiting.put(mark.checkpoint, durable);
         durable.whenComplete((reference, failure) -> waiting.remove(mark.checkpoint, durable));
+        return durable;
+    }
+
+    /** Tells the sidecar of a barrier, unless the snapshot was given up. On any thread. */
+    void send(Mark mark) {
+        CompletableFuture<String> durable = waiting.get(mark.checkpoint);
+        if (durable == null) {
+            return;
+        }
         Call<Void> sent = send(Exchange.post(path + "/marks", SessionDocuments.mark(mark)), policy);
         cancelWith(durable, sent);
         sent.future()
@@ -183,7 +193,6 @@ public final class GoSession {
                                 fail(durable, failure);
                             }
                         });
-        return durable;
     }
 
     private void await(CompletableFuture<String> durable, long checkpoint) {

@@ -60,6 +60,7 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
 
     // Of the checkpoint that the task thread is at.
     private transient boolean full;
+    private transient Mark mark;
     private transient CompletableFuture<String> durable;
 
     GoStateOperator(
@@ -152,7 +153,7 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
     public void snapshotState(StateSnapshotContext context) throws Exception {
         super.snapshotState(context);
         long begun = System.nanoTime();
-        Mark mark = new Mark(context.getCheckpointId(), full);
+        mark = new Mark(context.getCheckpointId(), full);
         ListState<StreamElement> flinks = getOperatorStateBackend().getListState(flinksInFlight);
         List<StreamElement> records = new ArrayList<>();
         for (StreamElement element : flinks.get()) {
@@ -193,7 +194,8 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
         OperatorSnapshotFutures futures =
                 super.snapshotState(checkpoint, timestamp, options, factory);
         futures.setOperatorStateManagedFuture(
-                new DurableSnapshot(durable, futures.getOperatorStateManagedFuture(), checkpoint));
+                new DurableSnapshot(
+                        session, mark, durable, futures.getOperatorStateManagedFuture()));
         return futures;
     }
 

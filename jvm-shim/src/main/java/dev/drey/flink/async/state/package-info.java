@@ -8,11 +8,11 @@
  * <ol>
  *   <li>{@link dev.drey.flink.async.state.GoStateOperator} writes the records in flight into union
  *       list state, and a promise of a reference.
- *   <li>It sends the mark with the ids of these records, and does not wait. Requests sent from now
- *       on carry N as their epoch.
- *   <li>In Flink's asynchronous part, on a thread of the checkpoint, it waits until the sidecar has
- *       the snapshot in its store and answers with the reference; then the state is written. Flink
- *       completes N only if all of that went well.
+ *   <li>Requests sent from now on carry N as their epoch.
+ *   <li>In Flink's asynchronous part, on a thread of the checkpoint, it sends the mark with the ids
+ *       of these records, and waits until the sidecar has the snapshot in its store and answers
+ *       with the reference; then the state is written. Flink completes N only if all of that went
+ *       well.
  * </ol>
  *
  * <p>At a restore each subtask opens a session, gives it all references of the checkpoint, and
