@@ -21,8 +21,8 @@ func TestGentle(t *testing.T) {
 		work        time.Duration // of each Write
 		total, tail time.Duration // how long all of them take, and how much of that may be missing since it is not due yet
 	}{
-		{"half of the time", gentleTurn, 2 * writes * gentleTurn, 0},
-		{"little by little", gentleTurn / 10, 2 * writes * gentleTurn / 10, gentleTurn},
+		{"a third of the time", gentleTurn, 3 * writes * gentleTurn, 0},
+		{"little by little", gentleTurn / 10, 3 * writes * gentleTurn / 10, gentleTurn},
 		{"a disk that is busy", time.Second, writes * (time.Second + gentleRest), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
