@@ -25,6 +25,11 @@ func (l *Ledger) append(tx *bbolt.Tx, e Event) error {
 	return put(bucket, binary.BigEndian.AppendUint64(nil, seq), e)
 }
 
+// Note appends an event that is not of the ledger's own making.
+func (l *Ledger) Note(e Event) error {
+	return l.db.Update(func(tx *bbolt.Tx) error { return l.append(tx, e) })
+}
+
 // Events returns up to limit events after a sequence number, oldest first. Events older than the last 10,000 are gone.
 func (l *Ledger) Events(after uint64, limit int) ([]Event, error) {
 	var events []Event

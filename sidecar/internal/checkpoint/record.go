@@ -124,6 +124,10 @@ const (
 	EventRestored  Kind = "job.restored"      // Flink restored the job from a checkpoint
 	EventNewRun    Kind = "job.started"       // the job is new, or its id was used again
 	EventEnded     Kind = "job.ended"
+
+	EventReplayCompleted Kind = "replay.completed"
+	EventReplayFailed    Kind = "replay.failed"
+	EventReplayCancelled Kind = "replay.cancelled"
 )
 
 // Event is something that happened, in the order in which the ledger took note of it.

@@ -225,6 +225,13 @@ func (w *Watcher) announce() {
 	w.changed = make(chan struct{})
 }
 
+// Note appends an event that is not of the watcher's own making, so that readers of events hear of it.
+func (w *Watcher) Note(e Event) error {
+	err := w.ledger.Note(e)
+	w.announce()
+	return err
+}
+
 // Changed returns a channel that is closed when there may be new events in the ledger.
 func (w *Watcher) Changed() <-chan struct{} {
 	w.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/drey-flink/drey/sidecar/internal/checkpoint"
 	"github.com/drey-flink/drey/sidecar/internal/replay"
 	"github.com/drey-flink/drey/sidecar/internal/replay/resubmit"
 	"github.com/drey-flink/drey/sidecar/internal/replay/source"
@@ -18,6 +19,30 @@ const (
 	resubmitPoll     = 500 * time.Millisecond
 	resubmitPatience = 3 * time.Minute
 )
+
+// replayEvents are the kinds of events of replays that have ended.
+var replayEvents = map[replay.State]checkpoint.Kind{
+	replay.Completed: checkpoint.EventReplayCompleted, replay.Failed: checkpoint.EventReplayFailed, replay.Cancelled: checkpoint.EventReplayCancelled,
+}
+
+// noteEnd puts the end of a replay among the events of checkpoints, if there are any.
+func (s *sidecar) noteEnd(r replay.Replay) {
+	if s.watch == nil {
+		return
+	}
+	text := fmt.Sprintf("replay %s, %s", r.ID, r.Mode)
+	switch {
+	case r.Error != "":
+		text += ": " + r.Error
+	case r.Summary != nil:
+		text += fmt.Sprintf(": of %d decisions %d are different", r.Summary.Decisions, r.Summary.Different)
+	case r.NewJob != "":
+		text += ": job " + r.NewJob + " goes on from there"
+	}
+	if err := s.watch.Note(checkpoint.Event{Kind: replayEvents[r.State], Job: r.Job, Checkpoint: r.CheckpointID, Path: r.Path, Message: text}); err != nil {
+		s.log.Warn("the events lack a replay that has ended", "replay", r.ID, "error", err)
+	}
+}
 
 // keepReplays opens replay, if the configuration says so. It needs nothing of the outside until it is asked for something.
 func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) error {
@@ -32,6 +57,7 @@ func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) erro
 	}
 	sender := webhook.New(hooks, s.log)
 	deps := replay.Deps{Functions: s.service, Ended: func(r replay.Replay, told func()) {
+		s.noteEnd(r)
 		body, err := json.Marshal(r)
 		if err != nil {
 			s.log.Error("a replay that ended", "replay", r.ID, "error", err)

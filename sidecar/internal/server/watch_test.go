@@ -1,12 +1,14 @@
 package server_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/drey-flink/drey/sidecar/internal/checkpoint"
 	"github.com/drey-flink/drey/sidecar/internal/config"
 	"github.com/drey-flink/drey/sidecar/internal/flinkrest/flinkresttest"
 )
@@ -72,6 +74,41 @@ func TestWatchingBesideEvaluating(t *testing.T) {
 	if found, err := filepath.Glob(filepath.Join(data, "checkpoints", "ledger.db")); err != nil || len(found) != 1 {
 		t.Errorf("%v, %v", found, err)
 	}
+}
+
+// The end of a replay is told to those who read events: here it fails, since the store of the checkpoint is not there.
+func TestReplayEnds(t *testing.T) {
+	const job = "14ab15ac1452e671ba95b9cfcafa7c47"
+	jm := flinkresttest.New(t)
+	jm.AddJob(job, "fraud").Complete(1, "file:/nowhere/"+job+"/chk-1", 1000)
+	s := start(t, config.Flag{Name: "watch-flink", Value: jm.URL}, config.Flag{Name: "data-dir", Value: t.TempDir()}, config.Flag{Name: "watch-interval", Value: "50ms"},
+		config.Flag{Name: "replay-enabled", Value: "true"}, config.Flag{Name: "decisions-dir", Value: t.TempDir()})
+	a := s.do("POST", "/v1/replays", `{"job":"`+job+`","checkpoint_id":7}`)
+	var started struct{ ID string }
+	if err := json.Unmarshal([]byte(a.body), &started); err != nil || started.ID == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	events, err := s.client.Get("http://" + s.bound.HTTP + "/v1/events?after=0&job=" + job) // its timeout ends the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Body.Close()
+	lines := bufio.NewScanner(events.Body)
+	for lines.Scan() {
+		text, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok || !strings.Contains(text, `"kind":"replay.`) {
+			continue
+		}
+		var e checkpoint.Event
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind != checkpoint.EventReplayFailed || e.Job != job || e.Checkpoint != 7 || !strings.Contains(e.Message, started.ID) || !strings.Contains(e.Message, "audit: ") {
+			t.Errorf("%+v", e)
+		}
+		return
+	}
+	t.Fatalf("no event: %v", lines.Err())
 }
 
 func TestNoWatcherByDefault(t *testing.T) {

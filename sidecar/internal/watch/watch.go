@@ -257,6 +257,9 @@ func (w *Watch) Events(after uint64, limit int) ([]checkpoint.Event, error) {
 	return w.ledger.Events(after, limit)
 }
 
+// Note appends an event of something else, for the same readers. Its number and time are given to it.
+func (w *Watch) Note(e checkpoint.Event) error { return w.watcher.Note(e) }
+
 // EventSpan returns the numbers of the oldest and the newest event that there are.
 func (w *Watch) EventSpan() (oldest, newest uint64, err error) { return w.ledger.Span() }
 
