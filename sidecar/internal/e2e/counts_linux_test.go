@@ -102,7 +102,7 @@ func newCounts(t *testing.T, random *rand.Rand, long bool) *counts {
 	}}
 	t.Logf("high availability: %t, %v", w.ha, w.options)
 	// How many checkpoints are retained is the cluster's to say, not the job's.
-	config := map[string]string{"execution.checkpointing.num-retained": "8", "heartbeat.timeout": "10000", "heartbeat.interval": "2000"}
+	config := map[string]string{"execution.checkpointing.num-retained": "20", "heartbeat.timeout": "10000", "heartbeat.interval": "2000"}
 	if w.ha {
 		maps.Copy(config, highlyAvailable(t))
 	}
