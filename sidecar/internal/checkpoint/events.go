@@ -25,7 +25,7 @@ func (l *Ledger) append(tx *bbolt.Tx, e Event) error {
 	return put(bucket, binary.BigEndian.AppendUint64(nil, seq), e)
 }
 
-// Note appends an event that is not of the ledger's own making.
+// Note appends an event of something else; readers hear of it through Watcher.Note.
 func (l *Ledger) Note(e Event) error {
 	return l.db.Update(func(tx *bbolt.Tx) error { return l.append(tx, e) })
 }

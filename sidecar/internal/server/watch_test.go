@@ -76,7 +76,7 @@ func TestWatchingBesideEvaluating(t *testing.T) {
 	}
 }
 
-// The end of a replay is told to those who read events: here it fails, since the store of the checkpoint is not there.
+// The end of a replay is told to those who read events: here it fails, since nobody knows checkpoint 7.
 func TestReplayEnds(t *testing.T) {
 	const job = "14ab15ac1452e671ba95b9cfcafa7c47"
 	jm := flinkresttest.New(t)
