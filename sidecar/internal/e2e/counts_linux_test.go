@@ -84,6 +84,8 @@ type counts struct {
 	life        int // counts the submissions
 	parallelism int
 	newest      flinkrest.Checkpoint
+	// A sidecar lost its disk, and Flink the jobs that it had.
+	diskLost, jobsLost bool
 }
 
 type countsSidecar struct {
@@ -299,20 +301,17 @@ func (w *counts) restore(store segment.Opener, checkpoint string) error {
 // goes on and on.
 func (w *counts) checkGarbage() {
 	w.t.Helper()
-	removals := 0
+	if w.diskLost && w.jobsLost {
+		w.t.Log("nobody may know whose some snapshots are: they are not removed before state.gc.after")
+		return
+	}
 	await(w.t, "snapshots are removed that no checkpoint refers to", 2*time.Minute, func() (bool, error) {
-		removals = 0
-		strange := false
 		for _, s := range w.sidecars {
 			text, err := os.ReadFile(filepath.Join(w.c.Dir, "logs", s.name+".log"))
-			if err != nil {
-				return false, err
+			if err != nil || bytes.Contains(text, []byte("that no checkpoint refers to were removed")) {
+				return err == nil, err
 			}
-			removals += bytes.Count(text, []byte("that no checkpoint refers to were removed"))
-			strange = strange || bytes.Contains(text, []byte("is of a job that is not followed"))
 		}
-		// One that forgot its disk, and then meets snapshots of a job that Flink forgot, removes nothing for long, and says so.
-		return removals > 0 || strange, nil
+		return false, nil
 	})
-	w.t.Logf("snapshots were removed %d times", removals)
 }
