@@ -59,6 +59,7 @@ func (h *handle) call(op udf.Op, in, dst []byte) (result []byte, ok bool) {
 	defer func() {
 		if !returned {
 			h.panicked(recover())
+			h.caller.Abandon()
 			h.failedAt(in)
 		}
 	}()
@@ -86,6 +87,7 @@ func (h *handle) callFixed(call *FixedCall) (ok bool) {
 	defer func() {
 		if !returned {
 			h.panicked(recover())
+			h.caller.Abandon()
 		}
 	}()
 	debug.SetPanicOnFault(true)

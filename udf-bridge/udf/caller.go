@@ -26,6 +26,7 @@ type Caller struct {
 	fn       *Function
 	body     body
 	ctx      *callContext
+	eval     func(in, dst []byte) ([]byte, error) // nil for an AGGREGATE
 	row      int
 
 	fixedArgs []column
@@ -44,6 +45,7 @@ type Caller struct {
 func (i *Instance) Caller() *Caller {
 	c := &Caller{instance: i, fn: i.fn}
 	c.ctx = &callContext{parent: context.Background(), instance: i, timeout: i.timeout}
+	c.eval = c.evalOf(i.fn.desc.Kind)
 	if i.fn.newBody == nil {
 		return c
 	}
@@ -71,6 +73,8 @@ func (c *Caller) Row() int { return c.row }
 // Fixed calls a function whose description is Fixed, without a buffer and without allocating. Bit i of nulls says that
 // argument i is NULL. Values are as in the slots of the row codec: integers with their sign extended, booleans 0 or 1,
 // FLOAT and DOUBLE their bits, DATE days, TIME milliseconds, intervals months or milliseconds.
+//
+// Whoever recovers from a panic of the function calls [Caller.Abandon].
 func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64) (value int64, null bool, err error) {
 	if c.instance.broken.Load() != nil {
 		return 0, false, c.instance.err()
@@ -92,6 +96,10 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 			p = col.null.enter(p)
 		}
 		raw := uint64(args[i])
+		if col.cell.op == opInt64 {
+			*(*uint64)(p) = raw
+			continue
+		}
 		if col.cell.op == opFloat32 {
 			raw = uint64(uint32(raw)) // Java extends the sign of the bits
 		}
@@ -100,7 +108,6 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 		}
 	}
 	c.begin(ctx)
-	defer c.unwind()
 	err = c.body.call(c.ctx)
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)
@@ -113,6 +120,9 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 		if p = c.fixedOut.null.value(p); p == nil {
 			return 0, true, nil
 		}
+	}
+	if c.fixedOut.cell.op == opInt64 {
+		return *(*int64)(p), false, nil
 	}
 	raw, err := c.fixedOut.cell.store(p)
 	if err != nil {
@@ -141,8 +151,9 @@ func (c *Caller) begin(ctx context.Context) {
 // end waits for the goroutines of a call whose context was asked.
 func (c *Caller) end(err error) error { return c.ctx.asked.Load().finish(err) }
 
-// unwind is deferred: the goroutines of a call that panics are told to stop, and not waited for.
-func (c *Caller) unwind() {
+// Abandon tells the goroutines of a call that panicked to stop; it does not wait for them. After any other call it does
+// nothing. A defer of Call's own would cost each call as much as a small function takes.
+func (c *Caller) Abandon() {
 	if asked := c.ctx.asked.Load(); asked != nil {
 		asked.end(errCallEnded) // again, if the call has returned
 	}
@@ -150,7 +161,8 @@ func (c *Caller) unwind() {
 
 // sameContext compares without the panic of ==, which contexts of uncomparable types would cause.
 func sameContext(a, b context.Context) bool {
-	return *(*[2]unsafe.Pointer)(unsafe.Pointer(&a)) == *(*[2]unsafe.Pointer)(unsafe.Pointer(&b))
+	x, y := (*[2]unsafe.Pointer)(unsafe.Pointer(&a)), (*[2]unsafe.Pointer)(unsafe.Pointer(&b))
+	return x[0] == y[0] && x[1] == y[1]
 }
 
 // Call does one operation. What in and the result hold depends on it:
@@ -164,15 +176,14 @@ func sameContext(a, b context.Context) bool {
 //
 // An empty accumulator has seen no rows. The result is appended to dst[:0]; if it does not fit, it is new memory, and
 // dst is to be ignored. Nothing of in is kept. The error is an [*InputError] if in does not fit the function, a
-// [*ResultError] if the result is no value of its SQL type, or the function's own. A panic passes through; the Caller can
-// still be used.
+// [*ResultError] if the result is no value of its SQL type, or the function's own. A panic passes through: whoever
+// recovers from it calls [Caller.Abandon], and the Caller can still be used.
 func (c *Caller) Call(ctx context.Context, op Op, in, dst []byte) ([]byte, error) {
 	c.row = 0
 	if err := c.instance.err(); err != nil {
 		return nil, err
 	}
 	c.begin(ctx)
-	defer c.unwind()
 	result, err := c.dispatch(op, in, dst[:0])
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)
@@ -190,22 +201,33 @@ func tooLarge(limit int64) string {
 	return fmt.Sprintf("is larger than %d bytes; return less, or raise drey.udf.max-result-bytes", limit)
 }
 
-func (c *Caller) dispatch(op Op, in, dst []byte) ([]byte, error) {
-	switch kind := c.fn.desc.Kind; {
-	case kind == KindAggregate && op > OpEval && op < numOps:
-		if c.body.ops[op] == nil {
-			return nil, fmt.Errorf("%s has no %s: give its udf.Aggregation one", c.fn.desc.Name, opNames[op])
-		}
-		return c.aggregate(op, in, dst)
-	case kind == KindAggregate || op != OpEval:
-		return nil, fmt.Errorf("operation %d is none of a function of kind %s", op, kind)
+// evalOf is OpEval of a function of that kind; nil if it has none.
+func (c *Caller) evalOf(kind Kind) func(in, dst []byte) ([]byte, error) {
+	switch {
+	case kind == KindAggregate:
+		return nil
 	case c.fn.bytes != nil:
-		result, err := c.fn.bytes(c.ctx, in)
-		return append(dst, result...), err
+		return func(in, dst []byte) ([]byte, error) {
+			result, err := c.fn.bytes(c.ctx, in)
+			return append(dst, result...), err
+		}
 	case kind == KindTable:
-		return c.tables(in, dst)
+		return c.tables
 	default:
-		return c.rows(in, dst)
+		return c.rows
+	}
+}
+
+func (c *Caller) dispatch(op Op, in, dst []byte) ([]byte, error) {
+	switch {
+	case op == OpEval && c.eval != nil:
+		return c.eval(in, dst)
+	case op <= OpEval || op >= numOps || c.eval != nil:
+		return nil, fmt.Errorf("operation %d is none of a function of kind %s", op, c.fn.desc.Kind)
+	case c.body.ops[op] == nil:
+		return nil, fmt.Errorf("%s has no %s: give its udf.Aggregation one", c.fn.desc.Name, opNames[op])
+	default:
+		return c.aggregate(op, in, dst)
 	}
 }
 

@@ -242,6 +242,7 @@ func TestPanicEndsTheGoroutines(t *testing.T) {
 			if recover() != "told to" {
 				t.Error("the panic does not pass")
 			}
+			c.Abandon()
 		}()
 		_ = fixed(context.Background(), c, 0)
 	}()

@@ -54,19 +54,30 @@ func (r *rowPlanner) load(s *source, row []byte, base unsafe.Pointer) error {
 		for i := range steps {
 			st := &steps[i]
 			p, at := unsafe.Add(base, st.offset), row[st.at:]
-			switch {
-			case nulls>>i&1 != 0:
+			if nulls>>i&1 != 0 {
 				if !st.column.null.setNull(p) {
 					return atField(st.column.name, errNotNull)
 				}
 				continue
-			case st.op == opInt64 || st.op == opFloat64:
-				*(*uint64)(p) = binary.LittleEndian.Uint64(at)
+			}
+			switch raw := binary.LittleEndian.Uint64(at); st.op {
+			case opInt64, opFloat64:
+				*(*uint64)(p) = raw
 				continue
-			case st.op == opString:
-				offset, length := binary.LittleEndian.Uint32(at), binary.LittleEndian.Uint32(at[4:])
-				if offset >= uint32(r.fixed) && uint64(offset)+uint64(length) <= uint64(len(row)) && s.visit(int(length)) {
-					*(*string)(p) = s.text(row[offset : offset+length])
+			case opInt32:
+				if v := int32(raw); int64(v) == int64(raw) {
+					*(*int32)(p) = v
+					continue
+				}
+			case opBool:
+				if raw <= 1 {
+					*(*bool)(p) = raw != 0
+					continue
+				}
+			case opString:
+				offset, length := uint32(raw), raw>>32
+				if offset >= uint32(r.fixed) && uint64(offset)+length <= uint64(len(row)) && s.visit(int(length)) {
+					*(*string)(p) = s.text(row[offset:][:length])
 					continue
 				}
 			}
@@ -134,6 +145,11 @@ func (r *rowPlanner) store(w *sink, base unsafe.Pointer) error {
 			continue
 		case opFloat64:
 			binary.LittleEndian.PutUint64(w.Buf[at:], float64Bits(*(*float64)(p)))
+			continue
+		case opString:
+			if err := st.column.cell.storeSlot(w, p, start, at); err != nil {
+				return atField(st.column.name, err)
+			}
 			continue
 		}
 		c := st.column

@@ -209,6 +209,7 @@ func (f *Function) eval(in any) ([]any, error) {
 func (f *Function) call(op udf.Op, in []byte) (result []byte, err error) {
 	input := append([]byte(nil), in...)
 	err = guarded(func() error {
+		defer f.caller.Abandon() // for a panic
 		var err error
 		result, err = f.caller.Call(context.Background(), op, input, f.buffer)
 		return err
