@@ -29,17 +29,17 @@ public abstract class GoAggregateFunction extends AggregateFunction<Object, GoAc
      * @param name the name under which Go registered it
      */
     protected GoAggregateFunction(String build, String name) {
-        this.function = new GoFunction(build, name);
+        this.function = GoFunction.of(getClass().getClassLoader(), build, name);
     }
 
     @Override
     public final TypeInference getTypeInference(DataTypeFactory factory) {
-        return function.typeInference(getClass().getClassLoader());
+        return function.typeInference();
     }
 
     @Override
     public final boolean isDeterministic() {
-        return function.manifest(getClass().getClassLoader()).deterministic();
+        return function.manifest().deterministic();
     }
 
     /** Never: folding would run Go in the planner. */
@@ -63,7 +63,7 @@ public abstract class GoAggregateFunction extends AggregateFunction<Object, GoAc
 
     /** What the manifest says about the function. */
     public final FunctionManifest manifest() {
-        return function.manifest(getClass().getClassLoader());
+        return function.manifest();
     }
 
     @Override

@@ -19,46 +19,54 @@ import org.apache.flink.table.types.inference.TypeInference;
 import org.apache.flink.table.types.logical.LogicalType;
 
 /**
- * Names a Go function in a build. It finds the manifest beside the class that extends a base class,
- * which is all that the planner needs, and opens the function on a TaskManager.
+ * A Go function of a build: what the manifest says of it, which is read beside the class that
+ * extends a base class. The manifest travels with the job's graph, so that a TaskManager does not
+ * look for it again: to read JSON and SQL types cost a JVM that had just been started more than
+ * anything else before the first row. If its library is of another build, the signature tells.
  */
 final class GoFunction implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final String build;
-    private final String name;
+    private final FunctionManifest manifest;
 
-    private transient FunctionManifest manifest;
-
-    GoFunction(String build, String name) {
+    private GoFunction(String build, FunctionManifest manifest) {
         this.build = build;
-        this.name = name;
+        this.manifest = manifest;
+    }
+
+    /**
+     * Finds a function.
+     *
+     * @param loader sees the jar of the build
+     * @throws ValidationException it has no such function
+     */
+    static GoFunction of(ClassLoader loader, String build, String name) {
+        try {
+            FunctionManifest manifest = BuildManifest.load(loader, build).functions().get(name);
+            if (manifest != null) {
+                return new GoFunction(build, manifest);
+            }
+        } catch (ManifestException e) {
+            throw new ValidationException(e.getMessage(), e);
+        }
+        throw new ValidationException(
+                "build " + build + " has no Go function " + name + "; build the jar again");
     }
 
     /** What the manifest says. */
-    FunctionManifest manifest(ClassLoader loader) {
-        if (manifest == null) {
-            try {
-                manifest = BuildManifest.load(loader, build).functions().get(name);
-            } catch (ManifestException e) {
-                throw new ValidationException(e.getMessage(), e);
-            }
-            if (manifest == null) {
-                throw new ValidationException(
-                        "build " + build + " has no Go function " + name + "; build the jar again");
-            }
-        }
+    FunctionManifest manifest() {
         return manifest;
     }
 
     /** The types of arguments and result, for the planner. */
-    TypeInference typeInference(ClassLoader loader) {
-        return GoTypeInference.of(manifest(loader));
+    TypeInference typeInference() {
+        return GoTypeInference.of(manifest);
     }
 
     /** Opens a {@code udf.Scalar}, {@code udf.JSON} or {@code udf.Raw}. */
     ScalarInvocation openScalar(ClassLoader loader, FunctionContext context) {
-        FunctionManifest f = manifest(loader);
+        FunctionManifest f = manifest;
         GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
         try {
             CallMetrics metrics = GoRuntime.metrics(f, context);
@@ -82,7 +90,7 @@ final class GoFunction implements Serializable {
 
     /** Opens a {@code udf.Table}. */
     TableInvocation openTable(ClassLoader loader, FunctionContext context) {
-        FunctionManifest f = manifest(loader);
+        FunctionManifest f = manifest;
         GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
         try {
             return new TableInvocation(
@@ -98,7 +106,7 @@ final class GoFunction implements Serializable {
 
     /** Opens a {@code udf.Aggregate}. */
     AggregateInvocation openAggregate(ClassLoader loader, FunctionContext context) {
-        FunctionManifest f = manifest(loader);
+        FunctionManifest f = manifest;
         GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
         try {
             return new AggregateInvocation(
@@ -133,6 +141,6 @@ final class GoFunction implements Serializable {
 
     @Override
     public String toString() {
-        return name;
+        return manifest.name();
     }
 }

@@ -11,8 +11,8 @@ import org.apache.flink.table.types.inference.TypeInference;
  * writes one subclass a function, with an {@code eval} of exact types that calls nothing but the
  * protected methods here.
  *
- * <p>One instance belongs to one subtask and one thread, as Flink uses it. In the planner only
- * {@link #getTypeInference} is called, which reads the manifest beside the class; Go is loaded by
+ * <p>One instance belongs to one subtask and one thread, as Flink uses it. In the planner it is
+ * only made, which reads the manifest beside the class, and asked for its types; Go is loaded by
  * {@link #open}.
  */
 public abstract class GoScalarFunction extends ScalarFunction {
@@ -28,17 +28,17 @@ public abstract class GoScalarFunction extends ScalarFunction {
      * @param name the name under which Go registered it
      */
     protected GoScalarFunction(String build, String name) {
-        this.function = new GoFunction(build, name);
+        this.function = GoFunction.of(getClass().getClassLoader(), build, name);
     }
 
     @Override
     public final TypeInference getTypeInference(DataTypeFactory factory) {
-        return function.typeInference(getClass().getClassLoader());
+        return function.typeInference();
     }
 
     @Override
     public final boolean isDeterministic() {
-        return function.manifest(getClass().getClassLoader()).deterministic();
+        return function.manifest().deterministic();
     }
 
     /** Never: folding would run Go in the planner. */
@@ -62,7 +62,7 @@ public abstract class GoScalarFunction extends ScalarFunction {
 
     /** What the manifest says about the function. */
     public final FunctionManifest manifest() {
-        return function.manifest(getClass().getClassLoader());
+        return function.manifest();
     }
 
     @Override

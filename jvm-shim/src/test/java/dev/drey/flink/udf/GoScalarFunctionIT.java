@@ -15,6 +15,7 @@ import java.net.URLClassLoader;
 import java.util.Map;
 import java.util.Random;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.util.InstantiationUtil;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -77,6 +78,29 @@ class GoScalarFunctionIT {
 
         assertThat(bytes).isLessThan(calls / 10);
         assertThat(GoLibrary.runtimes()).isPositive();
+    }
+
+    @Test
+    void whatThePlannerReadOfTheManifestIsNotReadAgainByTheTaskManager() throws Throwable {
+        byte[] sent = InstantiationUtil.serializeObject(function("PlusOne"));
+        try (URLClassLoader taskManager =
+                new URLClassLoader(loader.getURLs(), getClass().getClassLoader()) {
+                    @Override
+                    public URL getResource(String name) {
+                        return name.endsWith("manifest.json") ? null : super.getResource(name);
+                    }
+                }) {
+            GoScalarFunction go = InstantiationUtil.deserializeObject(sent, taskManager);
+            assertThat(go.getClass().getClassLoader()).isSameAs(taskManager);
+            assertThat(go.manifest().arguments()).hasToString("[value BIGINT NOT NULL]");
+            go.open(TaskContext.of(taskManager));
+            try {
+                MethodHandle eval = eval(go, MethodType.methodType(long.class, long.class));
+                assertThat((long) eval.invokeExact(go, 41L)).isEqualTo(42);
+            } finally {
+                go.close();
+            }
+        }
     }
 
     @Test

@@ -1,9 +1,12 @@
 package dev.drey.flink.udf.manifest;
 
+import java.io.Serializable;
 import org.apache.flink.table.types.logical.LogicalType;
 
 /** A named SQL type: an argument. Immutable. */
-public final class Column {
+public final class Column implements Serializable {
+    private static final long serialVersionUID = 1L;
+
     private final String name;
     private final LogicalType type;
 

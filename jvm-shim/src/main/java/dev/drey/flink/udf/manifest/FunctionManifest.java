@@ -1,5 +1,6 @@
 package dev.drey.flink.udf.manifest;
 
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -13,7 +14,9 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 import org.apache.flink.table.types.logical.utils.LogicalTypeParser;
 
 /** What a build's manifest says of one function. Immutable, safe for use by several threads. */
-public final class FunctionManifest {
+public final class FunctionManifest implements Serializable {
+    private static final long serialVersionUID = 1L;
+
     private final String name;
     private final FunctionKind kind;
     private final String doc;
