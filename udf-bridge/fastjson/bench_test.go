@@ -62,7 +62,7 @@ func BenchmarkScore(b *testing.B) {
 				if err != nil {
 					return nil, err
 				}
-				return fastjson.Encode(decideOrder(o))
+				return fastjson.Append(nil, decideOrder(o))
 			}},
 			{"sonic", func() ([]byte, error) {
 				var o order

@@ -4,11 +4,14 @@ package fastjson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"reflect"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/bytedance/sonic"
+	"github.com/bytedance/sonic/encoder"
 )
 
 // Engine says what reads and writes.
@@ -25,14 +28,21 @@ func newDecoder[T any]() *Decoder[T] {
 	}
 	_ = sonic.Pretouch(t) // compiles what the first call would; what cannot be is told by it
 	return &Decoder[T]{
-		engine: func(data []byte, v *T) error { return api.Unmarshal(data, v) },
+		engine: func(data []byte, v *T) error {
+			// Not Unmarshal, which copies the text; strings are copied all the same.
+			return api.UnmarshalFromString(unsafe.String(unsafe.SliceData(data), len(data)), v)
+		},
 		plain: func(data []byte) bool {
+			if shape.maps && bytes.Contains(data, null) {
+				return false
+			}
+			if isSimple(data) {
+				return true
+			}
 			switch {
 			case !utf8.Valid(data):
 				return false // encoding/json leaves such bytes in a json.RawMessage, sonic replaces them
 			case shape.names && hasLongS(data):
-				return false
-			case shape.maps && bytes.Contains(data, null):
 				return false
 			}
 			return escapesAreValid(data)
@@ -40,13 +50,54 @@ func newDecoder[T any]() *Decoder[T] {
 	}
 }
 
-// Encode writes v as one JSON value.
-func Encode(v any) ([]byte, error) {
-	b, err := api.Marshal(v)
-	if err != nil || bytes.Contains(b, backspace) || bytes.Contains(b, formFeed) {
-		return json.Marshal(v) // which writes these two as \b and \f
+// Append appends v as one JSON value. With an error it returns dst as it was.
+func Append(dst []byte, v any) ([]byte, error) {
+	out := dst
+	if err := encoder.EncodeInto(&out, v, encoder.SortMapKeys|encoder.CompactMarshaler); err == nil && isFinal(out[len(dst):]) {
+		return out, nil
 	}
-	return b, nil
+	text, err := api.Marshal(v)
+	if err != nil || hasShortEscape(text) {
+		text, err = json.Marshal(v) // also what is wrong with it is said in one way only
+	}
+	return append(dst, text...), err
+}
+
+// isFinal says whether encoding/json would have written the text so, which escapes what HTML and JavaScript read otherwise
+// and replaces what is not UTF-8.
+func isFinal(text []byte) bool {
+	for _, c := range text {
+		if c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	if isSimple(text) {
+		return true
+	}
+	return utf8.Valid(text) && !hasShortEscape(text) && !bytes.Contains(text, lineSeparator) && !bytes.Contains(text, paragraphSeparator)
+}
+
+// hasShortEscape finds what encoding/json writes as \b and \f, and sonic by their numbers.
+func hasShortEscape(text []byte) bool {
+	return bytes.Contains(text, backspace) || bytes.Contains(text, formFeed)
+}
+
+// isSimple says whether there is nothing but ASCII and no backslash, as in most texts. It reads eight bytes at once.
+func isSimple(data []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	odd := uint64(0)
+	for ; len(data) >= 8; data = data[8:] {
+		word := binary.LittleEndian.Uint64(data)
+		other := word ^ '\\'*ones // a byte of it is zero where the backslash is
+		odd |= word | (other-ones)&^other
+	}
+	for _, c := range data {
+		if c == '\\' {
+			return false
+		}
+		odd |= uint64(c)
+	}
+	return odd&highs == 0
 }
 
 // escapesAreValid looks at each backslash, which sonic does not in long strings that it skips or leaves in a
@@ -88,4 +139,6 @@ var (
 	longS, escapedLongS = []byte("\u017f"), []byte(`\u017`)
 	backspace, formFeed = []byte(`\u0008`), []byte(`\u000c`)
 	null                = []byte("null")
+
+	lineSeparator, paragraphSeparator = []byte("\u2028"), []byte("\u2029")
 )

@@ -9,5 +9,8 @@ const Engine = "encoding/json"
 
 func newDecoder[T any]() *Decoder[T] { return &Decoder[T]{} }
 
-// Encode writes v as one JSON value.
-func Encode(v any) ([]byte, error) { return json.Marshal(v) }
+// Append appends v as one JSON value. With an error it returns dst as it was.
+func Append(dst []byte, v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	return append(dst, text...), err
+}

@@ -13,8 +13,9 @@ import (
 // both are JSON. The function must not change the event, nor keep it after it returns: in the TaskManager it is memory
 // of Java.
 func Raw(r *Registry, name string, fn func(ctx context.Context, event []byte) ([]byte, error), opts ...Option) {
-	encoded(r, name, KindRaw, RootBytes, opts, func(ctx context.Context, event []byte) ([]byte, error) {
-		return fn(ctx, event)
+	encoded(r, name, KindRaw, RootBytes, opts, func(ctx context.Context, dst, event []byte) ([]byte, error) {
+		result, err := fn(ctx, event)
+		return append(dst, result...), err
 	})
 }
 
@@ -23,7 +24,7 @@ func Raw(r *Registry, name string, fn func(ctx context.Context, event []byte) ([
 // Text that is not JSON, or does not fit In, is an [*InputError].
 func JSON[In, Out any](r *Registry, name string, fn func(ctx context.Context, in In) (Out, error), opts ...Option) {
 	decoder := fastjson.NewDecoder[In]()
-	encoded(r, name, KindJSON, RootString, opts, func(ctx context.Context, event []byte) ([]byte, error) {
+	encoded(r, name, KindJSON, RootString, opts, func(ctx context.Context, dst, event []byte) ([]byte, error) {
 		in, err := decoder.Decode(event)
 		if err != nil {
 			return nil, &InputError{Violations: []Violation{{Field: "event", Message: err.Error()}}}
@@ -32,7 +33,7 @@ func JSON[In, Out any](r *Registry, name string, fn func(ctx context.Context, in
 		if err != nil {
 			return nil, err
 		}
-		result, err := fastjson.Encode(out)
+		result, err := fastjson.Append(dst, out)
 		if err != nil {
 			return nil, &ResultError{Message: err.Error()}
 		}
@@ -40,8 +41,8 @@ func JSON[In, Out any](r *Registry, name string, fn func(ctx context.Context, in
 	})
 }
 
-// encoded registers a function whose argument and result are one encoded value each.
-func encoded(r *Registry, name string, kind Kind, root Root, opts []Option, call func(ctx context.Context, event []byte) ([]byte, error)) {
+// encoded registers a function whose argument and result are one encoded value each: call appends the result to dst.
+func encoded(r *Registry, name string, kind Kind, root Root, opts []Option, call func(ctx context.Context, dst, event []byte) ([]byte, error)) {
 	s := settingsOf(opts)
 	f, err := newFunction(name, kind, &s)
 	if err == nil {
@@ -57,7 +58,7 @@ func encoded(r *Registry, name string, kind Kind, root Root, opts []Option, call
 		if f.desc.NullOnNull && jsontext.Value(event).Kind() == 'n' {
 			return nullResult(true, "null"), nil
 		}
-		result, err := call(ctx, event)
+		result, err := call(ctx, nil, event)
 		if err != nil {
 			return nil, err
 		}

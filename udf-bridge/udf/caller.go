@@ -207,10 +207,7 @@ func (c *Caller) evalOf(kind Kind) func(in, dst []byte) ([]byte, error) {
 	case kind == KindAggregate:
 		return nil
 	case c.fn.bytes != nil:
-		return func(in, dst []byte) ([]byte, error) {
-			result, err := c.fn.bytes(c.ctx, in)
-			return append(dst, result...), err
-		}
+		return func(in, dst []byte) ([]byte, error) { return c.fn.bytes(c.ctx, dst, in) }
 	case kind == KindTable:
 		return c.tables
 	default:

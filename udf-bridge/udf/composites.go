@@ -15,10 +15,7 @@ func rowCell(fields []rowField) cell {
 	r := newRowPlanner(fieldColumns(fields))
 	return cell{
 		shape: variable, size: 8, columns: r.columns,
-		loadVar: func(s *source, p unsafe.Pointer, b []byte) error {
-			s.left -= r.fixed // which holds nothing to be copied
-			return r.load(s, b, p)
-		},
+		loadVar:  func(s *source, p unsafe.Pointer, b []byte) error { return r.load(s, b, p) },
 		storeVar: func(w *sink, p unsafe.Pointer) error { return r.store(w, p) },
 	}
 }

@@ -61,7 +61,8 @@
 //
 // # Calls
 //
-// What a function is given is its own: it may keep and change it, but for the bytes of Raw, which are Java's. It must be
+// What a function is given is its own: it may keep and change it, but for the bytes of Raw, which are Java's. Short strings
+// and bytes of many calls share blocks of 4 KiB: strings.Clone what is kept for long, or it keeps its block. It must be
 // safe for concurrent use. Its context has a deadline, counted from when it is first asked, and ends with the call;
 // [Opened] has what its [Open] prepared. A panic is an error of the call, as is one in a goroutine that is started by
 // [Go]; in one that is started by a go statement it ends the process, and in the TaskManager that is all its jobs.

@@ -22,7 +22,7 @@ type Function struct {
 	// newBody makes what one Caller works on: memory for the values of one call. Nil for RAW and JSON.
 	newBody func() body
 	// bytes is the call of RAW and JSON.
-	bytes func(ctx context.Context, in []byte) ([]byte, error)
+	bytes func(ctx context.Context, dst, in []byte) ([]byte, error)
 }
 
 // body is the user's function with the memory of one call: arguments are decoded to in, the result is encoded from out.

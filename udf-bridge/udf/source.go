@@ -1,26 +1,29 @@
 package udf
 
 import (
+	"bytes"
 	"unicode/utf8"
 	"unsafe"
 )
 
-// source is where copies of what a row holds are made: one allocation for all strings and bytes of a small row.
+// source is where copies of what rows hold are made: small strings and bytes of many rows in one allocation, which costs
+// more than they do.
 type source struct {
-	left   int // the most bytes that are still to be copied from the row, if none is copied twice
-	chunk  []byte
-	visits int // bytes of values that may still be visited
+	chunk  []byte // what is left of it
+	visits int    // bytes of values of the row that may still be visited
 }
 
 // maxNesting is in how many values, one within the other, a byte of a row can be. Values that overlap would make more of
 // a row than it is; honest ones do not.
 const maxNesting = 64
 
-// maxChunk is the largest allocation that several values share. A value that the function keeps keeps its chunk.
-const maxChunk = 4096
+const (
+	chunkSize = 4096          // a value that the function keeps keeps its chunk
+	maxShared = chunkSize / 8 // larger values have memory of their own
+)
 
-// start forgets the chunk of the last row, which its values keep. The new one's variable part has that size.
-func (s *source) start(size int) { s.left, s.chunk, s.visits = size, nil, maxNesting*size }
+// start begins with a row whose variable part has that size.
+func (s *source) start(size int) { s.visits = maxNesting * size }
 
 // visit is false if more of the row was visited than it has.
 func (s *source) visit(n int) bool {
@@ -34,15 +37,14 @@ func (s *source) copy(b []byte) []byte {
 	if n == 0 {
 		return []byte{} // nil is NULL to many a reader
 	}
+	if n > maxShared {
+		return bytes.Clone(b)
+	}
 	if n > len(s.chunk) {
-		if n >= maxChunk/2 {
-			s.left -= n
-			return append(make([]byte, 0, n), b...)
-		}
-		s.chunk = make([]byte, max(n, min(s.left, maxChunk)))
+		s.chunk = make([]byte, chunkSize)
 	}
 	part := s.chunk[:n:n]
-	s.chunk, s.left = s.chunk[n:], s.left-n
+	s.chunk = s.chunk[n:]
 	copy(part, b)
 	return part
 }
