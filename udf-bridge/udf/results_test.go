@@ -176,6 +176,7 @@ func TestNothingIsShared(t *testing.T) {
 		Maybe *string
 		List  []string
 		Table map[string][]byte
+		Long  string // has memory of its own
 	}
 	var kept []in
 	c := open(t, one(t, func(r *udf.Registry) {
@@ -186,8 +187,8 @@ func TestNothingIsShared(t *testing.T) {
 			return true, nil
 		})
 	}))
-	maybe := "maybe"
-	msg, err := udf.EncodeRows(in{"text", []byte("blob"), &maybe, []string{"a", "b"}, map[string][]byte{"k": []byte("v")}}, in{Text: "second", Blob: []byte("2")})
+	maybe, long := "maybe", strings.Repeat("long", 1000)
+	msg, err := udf.EncodeRows(in{"text", []byte("blob"), &maybe, []string{"a", "b"}, map[string][]byte{"k": []byte("v")}, long}, in{Text: "second", Blob: []byte("2")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func TestNothingIsShared(t *testing.T) {
 	for i := range msg {
 		msg[i] = 0xee
 	}
-	want := in{"text", []byte("zlob"), &maybe, []string{"a", "b"}, map[string][]byte{"k": []byte("v")}}
+	want := in{"text", []byte("zlob"), &maybe, []string{"a", "b"}, map[string][]byte{"k": []byte("v")}, long}
 	if !reflect.DeepEqual(kept[0], want) || kept[1].Text != "second" || kept[1].Maybe != nil {
 		t.Errorf("got %+v", kept)
 	}

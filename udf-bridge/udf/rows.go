@@ -146,11 +146,6 @@ func (r *rowPlanner) store(w *sink, base unsafe.Pointer) error {
 		case opFloat64:
 			binary.LittleEndian.PutUint64(w.Buf[at:], float64Bits(*(*float64)(p)))
 			continue
-		case opString:
-			if err := st.column.cell.storeSlot(w, p, start, at); err != nil {
-				return atField(st.column.name, err)
-			}
-			continue
 		}
 		c := st.column
 		if c.null.kind != notNullable {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// source is where copies of what rows hold are made: small strings and bytes of many rows in one allocation, which costs
-// more than they do.
+// source is where copies of what rows hold are made: small strings and bytes of many rows share an allocation, since one
+// each would cost more than the copies.
 type source struct {
 	chunk  []byte // what is left of it
 	visits int    // bytes of values of the row that may still be visited

@@ -162,6 +162,25 @@ func TestOpenedWithAJob(t *testing.T) {
 	}
 }
 
+func TestPanicStopsTheGoroutinesOfItsCall(t *testing.T) {
+	stopped := make(chan error, 1)
+	f := udftest.Open(t, scalar(func(ctx context.Context, do string) ([]string, error) {
+		udf.Go(ctx, func(ctx context.Context) error {
+			<-ctx.Done()
+			stopped <- ctx.Err()
+			return nil
+		})
+		panic(do)
+	}), "f")
+	var panicked *udf.PanicError
+	if err := udftest.Error(f, "told to"); !errors.As(err, &panicked) {
+		t.Errorf("got %v", err)
+	}
+	if err := <-stopped; !errors.Is(err, context.Canceled) { // and not by the deadline
+		t.Errorf("the goroutine was stopped by %v", err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	f := udftest.Open(t, scalar(func(ctx context.Context, do string) ([]string, error) {
 		switch do {

@@ -21,8 +21,8 @@ import org.apache.flink.table.types.logical.LogicalType;
 /**
  * A Go function of a build: what the manifest says of it, which is read beside the class that
  * extends a base class. The manifest travels with the job's graph, so that a TaskManager does not
- * look for it again: to read JSON and SQL types cost a JVM that had just been started more than
- * anything else before the first row. If its library is of another build, the signature tells.
+ * look for it again: to read JSON and SQL types was a quarter of the time until the first row of a
+ * JVM that had just been started. If its library is of another build, the signature tells.
  */
 final class GoFunction implements Serializable {
     private static final long serialVersionUID = 1L;
@@ -66,22 +66,21 @@ final class GoFunction implements Serializable {
 
     /** Opens a {@code udf.Scalar}, {@code udf.JSON} or {@code udf.Raw}. */
     ScalarInvocation openScalar(ClassLoader loader, FunctionContext context) {
-        FunctionManifest f = manifest;
-        GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
+        GoCall go = GoRuntime.open(loader, build, manifest, Encoding.ROW, context);
         try {
-            CallMetrics metrics = GoRuntime.metrics(f, context);
-            boolean[] skip = skipOnNull(f);
-            if (f.kind() == FunctionKind.RAW || f.kind() == FunctionKind.JSON) {
+            CallMetrics metrics = GoRuntime.metrics(manifest, context);
+            boolean[] skip = skipOnNull();
+            if (manifest.kind() == FunctionKind.RAW || manifest.kind() == FunctionKind.JSON) {
                 Arguments.OfBytes bytes = new Arguments.OfBytes(new BytesWriter(go::input), skip);
                 return new ScalarInvocation.OfBytes(
-                        go, metrics, bytes, f.kind() == FunctionKind.JSON);
+                        go, metrics, bytes, manifest.kind() == FunctionKind.JSON);
             }
-            if (FixedTypes.all(f)) {
+            if (FixedTypes.all(manifest)) {
                 return new ScalarInvocation.OfFixed(
-                        go, metrics, new Arguments.OfFixed(skip), f.result().getTypeRoot());
+                        go, metrics, new Arguments.OfFixed(skip), manifest.result().getTypeRoot());
             }
             return new ScalarInvocation.OfRow(
-                    go, metrics, row(f, go, skip), RowReader.ofResults(f.result()));
+                    go, metrics, row(go, skip), RowReader.ofResults(manifest.result()));
         } catch (RuntimeException | Error e) {
             go.close();
             throw e;
@@ -90,14 +89,13 @@ final class GoFunction implements Serializable {
 
     /** Opens a {@code udf.Table}. */
     TableInvocation openTable(ClassLoader loader, FunctionContext context) {
-        FunctionManifest f = manifest;
-        GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
+        GoCall go = GoRuntime.open(loader, build, manifest, Encoding.ROW, context);
         try {
             return new TableInvocation(
                     go,
-                    GoRuntime.metrics(f, context),
-                    row(f, go, skipOnNull(f)),
-                    RowReader.ofResults(f.result()));
+                    GoRuntime.metrics(manifest, context),
+                    row(go, skipOnNull()),
+                    RowReader.ofResults(manifest.result()));
         } catch (RuntimeException | Error e) {
             go.close();
             throw e;
@@ -106,35 +104,34 @@ final class GoFunction implements Serializable {
 
     /** Opens a {@code udf.Aggregate}. */
     AggregateInvocation openAggregate(ClassLoader loader, FunctionContext context) {
-        FunctionManifest f = manifest;
-        GoCall go = GoRuntime.open(loader, build, f, Encoding.ROW, context);
+        GoCall go = GoRuntime.open(loader, build, manifest, Encoding.ROW, context);
         try {
             return new AggregateInvocation(
                     go,
-                    GoRuntime.metrics(f, context),
-                    row(f, go, skipOnNull(f)),
+                    GoRuntime.metrics(manifest, context),
+                    row(go, skipOnNull()),
                     new BytesWriter(go::input),
-                    RowReader.ofResults(f.result()));
+                    RowReader.ofResults(manifest.result()));
         } catch (RuntimeException | Error e) {
             go.close();
             throw e;
         }
     }
 
-    private static Arguments.OfRow row(FunctionManifest f, GoCall go, boolean[] skip) {
+    private Arguments.OfRow row(GoCall go, boolean[] skip) {
         List<LogicalType> types = new ArrayList<>();
         List<String> names = new ArrayList<>();
-        for (Column argument : f.arguments()) {
+        for (Column argument : manifest.arguments()) {
             types.add(argument.type());
-            names.add(f.name() + ": argument " + argument.name());
+            names.add(manifest.name() + ": argument " + argument.name());
         }
         return new Arguments.OfRow(new RowWriter(types, names, go::input), skip);
     }
 
-    private static boolean[] skipOnNull(FunctionManifest f) {
-        boolean[] skip = new boolean[f.arguments().size()];
+    private boolean[] skipOnNull() {
+        boolean[] skip = new boolean[manifest.arguments().size()];
         for (int i = 0; i < skip.length; i++) {
-            skip[i] = f.nullOnNull() && !f.arguments().get(i).type().isNullable();
+            skip[i] = manifest.nullOnNull() && !manifest.arguments().get(i).type().isNullable();
         }
         return skip;
     }

@@ -12,8 +12,8 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Obje
 
 /**
  * Reads JSON into a tree. Jackson's ObjectMapper does the same, but to make one costs a JVM that
- * has just been started some 80 ms: more than anything else that happens before a function's first
- * row.
+ * has just been started some 80 ms, for which the first record of a DataStream would wait: there
+ * the task reads the manifest.
  */
 final class JsonTree {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
