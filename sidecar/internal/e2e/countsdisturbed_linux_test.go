@@ -40,7 +40,6 @@ func (w *counts) restartSidecar(keepDisk bool) {
 	s := w.anySidecar()
 	w.must(w.c.Kill(s.name))
 	if !keepDisk {
-		w.diskLost = true
 		w.must(os.RemoveAll(s.folder))
 	}
 	w.startSidecar(s)
@@ -98,7 +97,6 @@ var disturbances = []struct {
 		w.must(w.c.Kill(cluster.NameJobManager))
 		w.must(w.c.StartJobManager(w.t.Context()))
 		if !w.ha { // nobody remembers the job
-			w.jobsLost = true
 			w.begin(w.newest.ExternalPath, w.parallelism, "NO_CLAIM")
 		}
 	}},

@@ -5,7 +5,9 @@
 //   - everything that their references name: manifests, and the segments that these list;
 //   - of each job everything from its oldest checkpoint on that is there: a snapshot that is being made may build on those that
 //     were aborted;
-//   - everything of jobs that are not known, and of jobs that have ended a short while ago.
+//   - everything of jobs that are not known, of which there may be checkpoints, with the segments that their manifests list: they
+//     may be of a job that is known, from which this one went on;
+//   - everything of jobs that have ended a short while ago.
 //
 // The rest must have been garbage in every look for a while (Config.Grace) before it goes. Nothing at all goes while something
 // cannot be known: Flink or its store does not answer, a checkpoint cannot be read, a running job has not completed a checkpoint
@@ -80,6 +82,7 @@ type Collector struct {
 	log    *slog.Logger
 	now    func() time.Time
 	seen   map[string]time.Time // candidates, and since when
+	listed map[string][]string  // the segments in the manifests of jobs that are not known, which never change
 }
 
 // New returns a collector.
@@ -167,6 +170,8 @@ func (c *Collector) keep(ctx context.Context, ref segment.Reference, keys map[st
 func (c *Collector) look(ctx context.Context, r *rules) (report Report, err error) {
 	now, before := c.now(), c.seen
 	seen := map[string]time.Time{}
+	candidates := []snapshot.Object{}
+	listed := map[string][]string{}
 	for o, err := range c.store.List(ctx, c.config.Prefix+"state/") {
 		if err != nil {
 			return Report{}, fmt.Errorf("list snapshots: %w", err)
@@ -174,9 +179,24 @@ func (c *Collector) look(ctx context.Context, r *rules) (report Report, err erro
 		job, epoch, ok := parseKey(strings.TrimPrefix(o.Key, c.config.Prefix))
 		kept, known := r.jobs[job]
 		if ok && !known && now.Sub(o.Modified) < c.config.After {
-			return Report{}, fmt.Errorf("%s is of a job that is not followed, and young: is another cluster's job there? give each cluster a state.store of its own", o.Key)
+			return Report{}, fmt.Errorf("%s is of a job that is not followed, and younger than state.gc.after: is another cluster's job there? give each cluster a state.store of its own; or did this sidecar lose watch.dir, and Flink the job? then wait", o.Key)
 		}
-		if !ok || !known || kept.all || epoch >= kept.from || r.keep[o.Key] {
+		if ok && !known && strings.HasSuffix(o.Key, manifestSuffix) {
+			if listed[o.Key], err = c.segments(ctx, o); err != nil {
+				return Report{}, fmt.Errorf("of a job that is not followed: %w", err)
+			}
+			for _, key := range listed[o.Key] {
+				r.keep[key] = true
+			}
+		}
+		if !ok || !known || kept.all || epoch >= kept.from {
+			report.Kept++
+			continue
+		}
+		candidates = append(candidates, o)
+	}
+	for _, o := range candidates { // now that all that is kept is known
+		if r.keep[o.Key] {
 			report.Kept++
 			continue
 		}
@@ -191,14 +211,32 @@ func (c *Collector) look(ctx context.Context, r *rules) (report Report, err erro
 		}
 		report.Garbage = append(report.Garbage, o)
 	}
-	c.seen = seen
+	c.seen, c.listed = seen, listed
 	return report, nil
 }
+
+// segments are those that a manifest lists.
+func (c *Collector) segments(ctx context.Context, o snapshot.Object) ([]string, error) {
+	if keys, ok := c.listed[o.Key]; ok {
+		return keys, nil
+	}
+	m, err := segment.FindManifest(ctx, c.store, o)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(m.Segments))
+	for i, s := range m.Segments {
+		keys[i] = s.Key
+	}
+	return keys, nil
+}
+
+const manifestSuffix = ".manifest"
 
 // parseKey reads the key of an object that a session wrote: state/JOB/OPERATOR/SESSION/EPOCH-ID.segment or .manifest.
 func parseKey(key string) (job string, epoch uint64, ok bool) {
 	parts := strings.Split(key, "/")
-	if len(parts) != 5 || parts[0] != "state" || !strings.HasSuffix(key, ".segment") && !strings.HasSuffix(key, ".manifest") {
+	if len(parts) != 5 || parts[0] != "state" || !strings.HasSuffix(key, ".segment") && !strings.HasSuffix(key, manifestSuffix) {
 		return "", 0, false
 	}
 	digits, _, found := strings.Cut(parts[4], "-")

@@ -34,12 +34,15 @@ type world struct {
 
 type job struct {
 	Job
-	tokens []session.Token
+	tokens    []session.Token
+	forgotten bool // by Flink and by the sidecar, and yet its checkpoints may be there
 }
 
 func (w *world) Jobs(context.Context) (all []Job, err error) {
 	for _, j := range w.jobs {
-		all = append(all, j.Job)
+		if !j.forgotten {
+			all = append(all, j.Job)
+		}
 	}
 	return all, w.err
 }
@@ -221,6 +224,23 @@ func TestWhatIsRetainedCanBeRestored(t *testing.T) {
 	}
 }
 
+// TestForgottenJob: its checkpoints may be there, and refer to snapshots of a job that is known. The one that it went on from has no
+// checkpoint any more.
+func TestForgottenJob(t *testing.T) {
+	w := newWorld(t)
+	first := w.start(1, nil)
+	w.write(first, 1)
+	w.checkpoint(first, false)
+	second := w.start(1, first.Retained[0].References)
+	w.checkpoint(second, false)
+	first.Ended, first.Retained = w.now, nil
+	second.forgotten = true
+	w.now = w.now.Add(2 * time.Hour)
+	if _, err := w.collect(); err != nil { // which restores what is there
+		t.Fatal(err)
+	}
+}
+
 func TestPutOff(t *testing.T) {
 	garbage := func(t *testing.T) *world {
 		w := newWorld(t)
@@ -291,6 +311,23 @@ func TestPutOff(t *testing.T) {
 			t.Errorf("%+v, %v", report, err)
 		}
 	})
+}
+
+// A manifest of a forgotten job that cannot be read may be anything's: nothing goes.
+func TestForgottenJobThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	j := w.start(1, nil)
+	for range 8 {
+		w.write(j, 1)
+		w.checkpoint(j, false)
+	}
+	j.Retained = j.Retained[7:]
+	w.foreign("drey/state/other/op/S-1/1-x.manifest")
+	w.now = w.now.Add(2 * time.Hour)
+	before := w.objects()
+	if report, err := w.collect(); err == nil || !strings.Contains(err.Error(), "other/op/S-1/1-x.manifest") || w.objects() != before {
+		t.Errorf("%+v, %v", report, err)
+	}
 }
 
 func (w *world) foreign(key string) {

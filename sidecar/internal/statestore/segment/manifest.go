@@ -201,6 +201,27 @@ func GetManifest(ctx context.Context, store Opener, ref Reference) (*Manifest, e
 	return m, nil
 }
 
+// FindManifest reads a manifest that was found in a listing. No reference says what its hash is: it may be kept by, but never
+// restored from.
+func FindManifest(ctx context.Context, store Opener, o snapshot.Object) (*Manifest, error) {
+	if o.Size > maxManifest {
+		return nil, fmt.Errorf("%s: a manifest of %d bytes, at most %d are read: %w", o.Key, o.Size, maxManifest, ErrDamaged)
+	}
+	body, _, err := store.Open(ctx, o.Key, snapshot.Whole())
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(body, maxManifest))
+	if err = errors.Join(err, body.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Key, err)
+	}
+	m, err := ParseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Key, err)
+	}
+	return m, nil
+}
+
 // read reads a part that has a hash.
 func read(ctx context.Context, store Opener, key string, part snapshot.Part, hash string) ([]byte, error) {
 	body, _, err := store.Open(ctx, key, part)
