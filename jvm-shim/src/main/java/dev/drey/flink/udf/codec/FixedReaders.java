@@ -8,7 +8,6 @@ import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 
 /** The readers of values that fit into their slot. */
@@ -36,9 +35,28 @@ final class FixedReaders {
         }
     }
 
-    static final class OfBoolean extends Fixed {
-        OfBoolean(LogicalType type, String path) {
+    /** A value that is a word of 8 bytes in a row, in the codec and in Flink's binary rows. */
+    abstract static class Word extends Fixed {
+        /** Whether both words are the same and there is nothing to check. */
+        final boolean raw;
+
+        Word(LogicalType type, String path, boolean raw) {
             super(type, path);
+            this.raw = raw;
+        }
+
+        /** The slot of Flink's binary row. */
+        abstract long word(ByteBuffer b, int at);
+    }
+
+    static final class OfBoolean extends Word {
+        OfBoolean(LogicalType type, String path) {
+            super(type, path, false);
+        }
+
+        @Override
+        long word(ByteBuffer b, int at) {
+            return bool(b.getLong(at)) ? 1 : 0;
         }
 
         @Override
@@ -68,18 +86,27 @@ final class FixedReaders {
         }
     }
 
-    static final class OfByte extends Fixed {
+    static final class OfByte extends Word {
         OfByte(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, false);
         }
 
         @Override
-        Object slot(ByteBuffer b, int at) {
+        long word(ByteBuffer b, int at) {
+            return checked(b, at) & 0xffL;
+        }
+
+        private byte checked(ByteBuffer b, int at) {
             long value = b.getLong(at);
             if ((byte) value != value) {
                 throw refuse(value + " is no TINYINT");
             }
             return (byte) value;
+        }
+
+        @Override
+        Object slot(ByteBuffer b, int at) {
+            return checked(b, at);
         }
 
         @Override
@@ -93,18 +120,27 @@ final class FixedReaders {
         }
     }
 
-    static final class OfShort extends Fixed {
+    static final class OfShort extends Word {
         OfShort(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, false);
         }
 
         @Override
-        Object slot(ByteBuffer b, int at) {
+        long word(ByteBuffer b, int at) {
+            return checked(b, at) & 0xffffL;
+        }
+
+        private short checked(ByteBuffer b, int at) {
             long value = b.getLong(at);
             if ((short) value != value) {
                 throw refuse(value + " is no SMALLINT");
             }
             return (short) value;
+        }
+
+        @Override
+        Object slot(ByteBuffer b, int at) {
+            return checked(b, at);
         }
 
         @Override
@@ -122,23 +158,22 @@ final class FixedReaders {
     }
 
     /** INT, DATE, INTERVAL YEAR TO MONTH. */
-    static final class OfInt extends Fixed {
-        private static final int MILLIS_OF_DAY = 24 * 60 * 60 * 1000;
-
+    static final class OfInt extends Word {
         private final String root;
-        private final int low;
-        private final int high;
 
         OfInt(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, false);
             root = type.getTypeRoot().toString();
-            boolean time = type.is(LogicalTypeRoot.TIME_WITHOUT_TIME_ZONE);
-            low = time ? 0 : Integer.MIN_VALUE;
-            high = time ? MILLIS_OF_DAY - 1 : Integer.MAX_VALUE;
         }
 
-        private int checked(long value) {
-            if (value < low || value > high) {
+        @Override
+        long word(ByteBuffer b, int at) {
+            return checked(b, at) & 0xffffffffL;
+        }
+
+        private int checked(ByteBuffer b, int at) {
+            long value = b.getLong(at);
+            if ((int) value != value) {
                 throw refuse(value + " is no " + root);
             }
             return (int) value;
@@ -146,12 +181,12 @@ final class FixedReaders {
 
         @Override
         Object slot(ByteBuffer b, int at) {
-            return checked(b.getLong(at));
+            return checked(b, at);
         }
 
         @Override
         Object element(ByteBuffer b, int at) {
-            return checked(b.getInt(at));
+            return b.getInt(at);
         }
 
         @Override
@@ -159,19 +194,21 @@ final class FixedReaders {
             int[] all = new int[n];
             in.buffer.position(at);
             in.buffer.asIntBuffer().get(all);
-            for (int i = 0; low == 0 && i < n; i++) {
-                checked(all[i]);
-            }
             return new GenericArrayData(all);
         }
     }
 
     /** TIME: milliseconds of the day. */
-    static final class OfTime extends Fixed {
+    static final class OfTime extends Word {
         private static final int MILLIS_PER_DAY = 86_400_000;
 
         OfTime(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, false);
+        }
+
+        @Override
+        long word(ByteBuffer b, int at) {
+            return time(b.getLong(at));
         }
 
         @Override
@@ -193,9 +230,14 @@ final class FixedReaders {
     }
 
     /** BIGINT, INTERVAL DAY TO SECOND. */
-    static final class OfLong extends Fixed {
+    static final class OfLong extends Word {
         OfLong(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, true);
+        }
+
+        @Override
+        long word(ByteBuffer b, int at) {
+            return b.getLong(at);
         }
 
         @Override
@@ -217,18 +259,23 @@ final class FixedReaders {
         }
     }
 
-    static final class OfFloat extends Fixed {
+    static final class OfFloat extends Word {
         OfFloat(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, false);
         }
 
         @Override
-        Object slot(ByteBuffer b, int at) {
+        long word(ByteBuffer b, int at) {
             long bits = b.getLong(at);
             if (bits >>> 32 != 0) {
                 throw refuse("the upper half of a FLOAT is not zero");
             }
-            return Float.intBitsToFloat((int) bits);
+            return bits;
+        }
+
+        @Override
+        Object slot(ByteBuffer b, int at) {
+            return Float.intBitsToFloat((int) word(b, at));
         }
 
         @Override
@@ -245,9 +292,14 @@ final class FixedReaders {
         }
     }
 
-    static final class OfDouble extends Fixed {
+    static final class OfDouble extends Word {
         OfDouble(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, true);
+        }
+
+        @Override
+        long word(ByteBuffer b, int at) {
+            return b.getLong(at);
         }
 
         @Override
@@ -270,26 +322,31 @@ final class FixedReaders {
     }
 
     /** DECIMAL to 18 digits: the unscaled value. */
-    static final class OfCompactDecimal extends Fixed {
+    static final class OfCompactDecimal extends Word {
         private final int precision;
         private final int scale;
         private final long limit;
 
         OfCompactDecimal(LogicalType type, String path) {
-            super(type, path);
+            super(type, path, false);
             precision = LogicalTypeChecks.getPrecision(type);
             scale = LogicalTypeChecks.getScale(type);
             limit = BigInteger.TEN.pow(precision).longValueExact();
         }
 
         @Override
-        Object slot(ByteBuffer b, int at) {
+        long word(ByteBuffer b, int at) {
             long unscaled = b.getLong(at);
             if (unscaled >= limit || unscaled <= -limit) {
                 throw refuse(
                         unscaled + " unscaled is no DECIMAL(" + precision + ", " + scale + ")");
             }
-            return DecimalData.fromUnscaledLong(unscaled, precision, scale);
+            return unscaled;
+        }
+
+        @Override
+        Object slot(ByteBuffer b, int at) {
+            return DecimalData.fromUnscaledLong(word(b, at), precision, scale);
         }
 
         @Override
@@ -333,28 +390,43 @@ final class FixedReaders {
         }
     }
 
-    /** TIMESTAMP and TIMESTAMP_LTZ. */
-    static final class OfTimestamp extends Fixed {
-        private static final int NANOS_PER_MILLI = 1_000_000;
+    /** TIMESTAMP and TIMESTAMP_LTZ of milliseconds. */
+    static final class OfMillis extends Word {
+        OfMillis(LogicalType type, String path) {
+            super(type, path, true);
+        }
 
-        private final boolean compact;
-
-        OfTimestamp(LogicalType type, String path) {
-            super(type, path);
-            compact = Types.compactTimestamp(type);
+        @Override
+        long word(ByteBuffer b, int at) {
+            return b.getLong(at);
         }
 
         @Override
         Object slot(ByteBuffer b, int at) {
-            long millis = b.getLong(at);
-            if (compact) {
-                return TimestampData.fromEpochMillis(millis);
-            }
+            return TimestampData.fromEpochMillis(b.getLong(at));
+        }
+
+        @Override
+        Object element(ByteBuffer b, int at) {
+            return slot(b, at);
+        }
+    }
+
+    /** TIMESTAMP and TIMESTAMP_LTZ of more than milliseconds. */
+    static final class OfNanos extends Fixed {
+        private static final int NANOS_PER_MILLI = 1_000_000;
+
+        OfNanos(LogicalType type, String path) {
+            super(type, path);
+        }
+
+        @Override
+        Object slot(ByteBuffer b, int at) {
             long nanos = b.getLong(at + 8);
             if (nanos < 0 || nanos >= NANOS_PER_MILLI) {
                 throw refuse((nanos & 0xffffffffL) + " nanoseconds of a millisecond");
             }
-            return TimestampData.fromEpochMillis(millis, (int) nanos);
+            return TimestampData.fromEpochMillis(b.getLong(at), (int) nanos);
         }
 
         @Override

@@ -46,6 +46,11 @@ final class Layout {
         }
     }
 
+    /** Whether a column of the row that starts there is NULL. */
+    boolean isNull(ByteBuffer b, int start, int column) {
+        return (b.getLong(start + (column >>> 6 << 3)) >>> column & 1) != 0;
+    }
+
     /** Bytes of a slot in a row: 16 for wide values, else 8. */
     static int slotWidth(LogicalType type) {
         return elementWidth(type) == 16 ? 16 : 8;

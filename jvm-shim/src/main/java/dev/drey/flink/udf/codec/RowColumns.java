@@ -1,7 +1,9 @@
 package dev.drey.flink.udf.codec;
 
 import java.util.List;
+import javax.annotation.Nullable;
 import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.LogicalType;
 
 /** Reads the columns of rows. Immutable. */
@@ -9,6 +11,7 @@ final class RowColumns {
     private final String path;
     private final Layout layout;
     private final ValueReader[] columns;
+    @Nullable private final BinaryRows binary;
 
     /** How many regions a byte of a row's variable part may be in. */
     final int depth;
@@ -24,6 +27,7 @@ final class RowColumns {
             deepest = Math.max(deepest, columns[i].depth);
         }
         depth = deepest;
+        binary = BinaryRows.of(layout, columns);
     }
 
     static RowColumns of(LogicalType row, String path) {
@@ -40,8 +44,11 @@ final class RowColumns {
     }
 
     /** Reads a row whose bytes are all there. */
-    GenericRowData read(Input in, int start, int length) {
+    RowData read(Input in, int start, int length) {
         check(in, start, length);
+        if (binary != null) {
+            return binary.read(in, start, start + length);
+        }
         GenericRowData row = new GenericRowData(columns.length);
         for (int i = 0; i < columns.length; i++) {
             row.setField(i, column(in, start, length, i));
@@ -57,7 +64,7 @@ final class RowColumns {
 
     private Object column(Input in, int start, int length, int i) {
         ValueReader column = columns[i];
-        if ((in.buffer.getLong(start + (i >>> 6 << 3)) >>> i & 1) != 0) {
+        if (layout.isNull(in.buffer, start, i)) {
             column.checkNullable();
             return null;
         }

@@ -38,7 +38,9 @@ final class VariableReaders {
                         : new FixedReaders.OfWideDecimal(type, path);
             case TIMESTAMP_WITHOUT_TIME_ZONE:
             case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
-                return new FixedReaders.OfTimestamp(type, path);
+                return Types.compactTimestamp(type)
+                        ? new FixedReaders.OfMillis(type, path)
+                        : new FixedReaders.OfNanos(type, path);
             case CHAR:
             case VARCHAR:
                 return new OfString(type, path);
@@ -77,9 +79,16 @@ final class VariableReaders {
         }
     }
 
-    static final class OfString extends Variable {
-        OfString(LogicalType type, String path) {
+    /** A value whose region is nothing but its bytes. */
+    abstract static class Plain extends Variable {
+        Plain(LogicalType type, String path) {
             super(type, path, 1);
+        }
+    }
+
+    static final class OfString extends Plain {
+        OfString(LogicalType type, String path) {
+            super(type, path);
         }
 
         @Override
@@ -88,9 +97,9 @@ final class VariableReaders {
         }
     }
 
-    static final class OfBytes extends Variable {
+    static final class OfBytes extends Plain {
         OfBytes(LogicalType type, String path) {
-            super(type, path, 1);
+            super(type, path);
         }
 
         @Override
