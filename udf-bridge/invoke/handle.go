@@ -17,21 +17,22 @@ const (
 	stateCall // one call
 )
 
-// handle is an opened function. What is below state belongs to the thread that has set stateRunning.
+// handle is an opened function. Parked and failed belong to the thread that has set stateRunning.
 type handle struct {
-	id       int64
-	function string
-	fixed    bool
-	json     bool // it is called with JSON, whatever its kind
-	rows     bool // it is called with messages of rows
-	instance *udf.Instance
-	caller   *udf.Caller
-	counts   *functionCounts
-
+	id    int64
 	state atomic.Uint64
+
+	fixed  bool
+	json   bool // it is called with JSON, whatever its kind
+	rows   bool // it is called with messages of rows
+	caller *udf.Caller
 
 	parked []byte
 	failed *failure
+
+	instance *udf.Instance
+	function string
+	counts   *functionCounts
 }
 
 // enter takes the handle for this thread. Code is 0, Busy or Stale.

@@ -59,11 +59,16 @@ type Library struct {
 	effective []byte
 	initErr   error
 
-	mu      sync.Mutex                // for changes of what follows
-	handles atomic.Pointer[[]*handle] // by index, nil where closed; replaced, never changed
-	opened  uint32                    // handles ever opened
-	counts  map[string]*functionCounts
+	mu     sync.Mutex // for changes of what follows
+	opened uint32     // handles ever opened
+	counts map[string]*functionCounts
+
+	// By index, nil where closed. An array and not a slice: a call finds its handle with one load.
+	handles [maxOpen]atomic.Pointer[handle]
 }
+
+// maxOpen is how many functions may be open in a process: far more than a TaskManager has subtasks.
+const maxOpen = 1 << 13
 
 // functionCounts are the counts of one function over all its handles.
 type functionCounts struct {
@@ -121,10 +126,16 @@ func (l *Library) Init(in, out []byte) (n int64) {
 }
 
 // add gives the handle its number: the generation above, the index below, so that a closed one is never mistaken for
-// one that has taken its place.
+// one that has taken its place. It is 0 if there is no place left.
 func (l *Library) add(h *handle) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	index := 0
+	for l.handles[index].Load() != nil {
+		if index++; index == maxOpen {
+			return 0
+		}
+	}
 	if l.counts == nil {
 		l.counts = map[string]*functionCounts{}
 	}
@@ -133,33 +144,19 @@ func (l *Library) add(h *handle) int64 {
 	}
 	h.counts = l.counts[h.function]
 	h.counts.open.Add(1)
-	var all []*handle
-	if old := l.handles.Load(); old != nil {
-		all = append(all, *old...)
-	}
-	index := 0
-	for index < len(all) && all[index] != nil {
-		index++
-	}
-	if index == len(all) {
-		all = append(all, nil)
-	}
 	l.opened++
 	h.id = int64(l.opened&math.MaxInt32)<<32 | int64(index)
-	all[index] = h
-	l.handles.Store(&all)
+	l.handles[index].Store(h)
 	return h.id
 }
 
 func (l *Library) handle(id int64) *handle {
-	all := l.handles.Load()
-	if all == nil || id <= 0 {
+	index := uint32(id)
+	if index >= maxOpen {
 		return nil
 	}
-	if index := uint32(id); int(index) < len(*all) {
-		if h := (*all)[index]; h != nil && h.id == id {
-			return h
-		}
+	if h := l.handles[index].Load(); h != nil && h.id == id {
+		return h
 	}
 	return nil
 }
@@ -278,9 +275,7 @@ func (l *Library) Close(id int64, out []byte) (n int64) {
 func (l *Library) remove(h *handle) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := append([]*handle(nil), *l.handles.Load()...)
-	all[uint32(h.id)] = nil
-	l.handles.Store(&all)
+	l.handles[uint32(h.id)].Store(nil)
 	h.counts.open.Add(-1)
 	h.counts.closedCalls.Add(h.calls())
 }

@@ -55,10 +55,15 @@ func (l *Library) open(request map[string]string) (int64, *failure) {
 		return 0, failed
 	}
 	json := request["encoding"] == "json"
-	return l.add(&handle{
+	id := l.add(&handle{
 		function: desc.Name, instance: instance, caller: instance.Caller(), json: json, fixed: desc.Fixed() && !json,
 		rows: !json && (desc.Kind == udf.KindScalar || desc.Kind == udf.KindTable),
-	}), nil
+	})
+	if id == 0 {
+		_ = instance.Close() // the function was not called, so its own words about that matter less
+		return 0, internalFailure(desc.Name, "%d functions are open in this process, and no more can be; is one opened again and again, and never closed?", maxOpen)
+	}
+	return id, nil
 }
 
 // find returns the function that a request names, or, for entry, the one that processJson stands for.

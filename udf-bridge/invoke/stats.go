@@ -38,13 +38,11 @@ func (l *Library) functionStats() map[string]functionStats {
 	for name, c := range l.counts {
 		all[name] = functionStats{Open: c.open.Load(), Calls: c.closedCalls.Load(), Errors: c.errors.Load(), Panics: c.panics.Load()}
 	}
-	if open := l.handles.Load(); open != nil {
-		for _, h := range *open {
-			if h != nil {
-				s := all[h.function]
-				s.Calls += h.calls()
-				all[h.function] = s
-			}
+	for i := range l.handles {
+		if h := l.handles[i].Load(); h != nil {
+			s := all[h.function]
+			s.Calls += h.calls()
+			all[h.function] = s
 		}
 	}
 	return all

@@ -23,15 +23,12 @@ const (
 // not safe for concurrent use; an instance may have many.
 type Caller struct {
 	instance *Instance
-	fn       *Function
-	body     body
 	ctx      *callContext
+	body     body
+	fixed    fixedPlan
+	fn       *Function
 	eval     func(in, dst []byte) ([]byte, error) // nil for an AGGREGATE
 	row      int
-
-	fixedArgs []column
-	fixedOut  column
-	strict    uint64 // arguments that cannot be NULL
 
 	in, out, acc *rowPlanner
 	fingerprint  [fingerprintSize]byte
@@ -53,15 +50,9 @@ func (i *Instance) Caller() *Caller {
 	if c.body.sink != nil {
 		*c.body.sink = c.emitted
 	}
-	d := i.fn.desc
 	c.in, c.out, c.acc, c.fingerprint = i.fn.inRow, i.fn.outRow, i.fn.accRow, i.fn.fingerprint
-	if d.Fixed() {
-		c.fixedArgs, c.fixedOut = c.in.columns, c.out.columns[0]
-		for i, a := range d.Arguments {
-			if !a.Nullable {
-				c.strict |= 1 << i
-			}
-		}
+	if d := &i.fn.desc; d.Fixed() {
+		c.fixed = newFixedPlan(d, c.in.columns, c.body.in, &c.out.columns[0], c.body.out)
 	}
 	return c
 }
@@ -69,77 +60,6 @@ func (i *Instance) Caller() *Caller {
 // Row is the index of the row that the last call was at, from 0: the one whose error it returned, or at which it
 // panicked.
 func (c *Caller) Row() int { return c.row }
-
-// Fixed calls a function whose description is Fixed, without a buffer and without allocating. Bit i of nulls says that
-// argument i is NULL. Values are as in the slots of the row codec: integers with their sign extended, booleans 0 or 1,
-// FLOAT and DOUBLE their bits, DATE days, TIME milliseconds, intervals months or milliseconds.
-//
-// Whoever recovers from a panic of the function calls [Caller.Abandon].
-func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64) (value int64, null bool, err error) {
-	if c.instance.broken.Load() != nil {
-		return 0, false, c.instance.err()
-	}
-	if nulls&c.strict != 0 {
-		if c.fn.desc.NullOnNull {
-			return 0, true, nil
-		}
-		return 0, false, c.notNull(nulls)
-	}
-	for i := range c.fixedArgs {
-		col := &c.fixedArgs[i]
-		p := unsafe.Add(c.body.in, col.offset)
-		if col.null.kind != notNullable {
-			if nulls>>i&1 != 0 {
-				col.null.setNull(p)
-				continue
-			}
-			p = col.null.enter(p)
-		}
-		raw := uint64(args[i])
-		if col.cell.op == opInt64 {
-			*(*uint64)(p) = raw
-			continue
-		}
-		if col.cell.op == opFloat32 {
-			raw = uint64(uint32(raw)) // Java extends the sign of the bits
-		}
-		if err := col.cell.load(p, raw); err != nil {
-			return 0, false, inputError(atField(col.name, err))
-		}
-	}
-	c.begin(ctx)
-	err = c.body.call(c.ctx)
-	if c.ctx.asked.Load() != nil {
-		err = c.end(err)
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	p := c.body.out
-	if c.fixedOut.null.kind != notNullable {
-		if p = c.fixedOut.null.value(p); p == nil {
-			return 0, true, nil
-		}
-	}
-	if c.fixedOut.cell.op == opInt64 {
-		return *(*int64)(p), false, nil
-	}
-	raw, err := c.fixedOut.cell.store(p)
-	if err != nil {
-		return 0, false, resultError(err)
-	}
-	return int64(raw), false, nil
-}
-
-// notNull names the argument that is NULL.
-func (c *Caller) notNull(nulls uint64) error {
-	for i, a := range c.fn.desc.Arguments {
-		if !a.Nullable && nulls>>i&1 != 0 {
-			return inputError(atField(a.Name, errNotNull))
-		}
-	}
-	return nil
-}
 
 // begin makes the context of a call. That of the last one is used again if nobody asked it for anything.
 func (c *Caller) begin(ctx context.Context) {

@@ -27,9 +27,9 @@ type Function struct {
 
 // body is the user's function with the memory of one call: arguments are decoded to in, the result is encoded from out.
 type body struct {
-	in, out    unsafe.Pointer
-	acc, other unsafe.Pointer // of an AGGREGATE
 	call       func(ctx context.Context) error
+	in, out    unsafe.Pointer
+	acc, other unsafe.Pointer                          // of an AGGREGATE
 	ops        [numOps]func(ctx context.Context) error // of an AGGREGATE
 	sink       *func()                                 // of a TABLE: what to do with a row that was emitted to out
 	reset      func()                                  // forgets the result, so that it is not kept until the next call
