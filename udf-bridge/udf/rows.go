@@ -45,6 +45,7 @@ func (r *rowPlanner) load(s *source, row []byte, base unsafe.Pointer) error {
 	if len(row) < r.fixed {
 		return fmt.Errorf("a row of %d columns in %d bytes", len(r.columns), len(row))
 	}
+	slots := unsafe.Pointer(unsafe.SliceData(row)) // r.fixed bytes of it are there
 	for first := 0; first < len(r.steps); first += 64 {
 		steps := r.steps[first:min(first+64, len(r.steps))]
 		nulls := binary.LittleEndian.Uint64(row[first>>3:])
@@ -53,14 +54,14 @@ func (r *rowPlanner) load(s *source, row []byte, base unsafe.Pointer) error {
 		}
 		for i := range steps {
 			st := &steps[i]
-			p, at := unsafe.Add(base, st.offset), row[st.at:]
+			p := unsafe.Add(base, st.offset)
 			if nulls>>i&1 != 0 {
 				if !st.column.null.setNull(p) {
 					return atField(st.column.name, errNotNull)
 				}
 				continue
 			}
-			switch raw := binary.LittleEndian.Uint64(at); st.op {
+			switch raw := word(unsafe.Add(slots, st.at)); st.op {
 			case opInt64, opFloat64:
 				*(*uint64)(p) = raw
 				continue
@@ -81,13 +82,17 @@ func (r *rowPlanner) load(s *source, row []byte, base unsafe.Pointer) error {
 					continue
 				}
 			}
-			if err := r.loadColumn(s, row, at, st.column, p); err != nil {
+			if err := r.loadColumn(s, row, row[st.at:], st.column, p); err != nil {
 				return atField(st.column.name, err)
 			}
 		}
 	}
 	return nil
 }
+
+// word is the 8 bytes at p, of which the caller knows that they are there: a check for each column would cost as much as
+// the load.
+func word(p unsafe.Pointer) uint64 { return binary.LittleEndian.Uint64((*[8]byte)(p)[:]) }
 
 // loadColumn reads any column that is not NULL; at is its slot.
 func (r *rowPlanner) loadColumn(s *source, row, at []byte, c *column, p unsafe.Pointer) error {
