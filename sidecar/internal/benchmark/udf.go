@@ -129,14 +129,11 @@ func compare(r *Report, query udfQuery, measured map[string][]reading) {
 				c.Goal = g.goal
 			}
 		}
-		cpu := func(readings []reading) float64 {
-			var all []float64
-			for _, r := range readings {
-				all = append(all, r.CPUMicros)
-			}
-			return median(all)
-		}
-		c.Note = fmt.Sprintf("processor time a row: %.2f us against %.2f us", cpu(ours), cpu(theirs))
+		r.Cases = append(r.Cases, c)
+		// The same of processor time: less is better, so the ratio is the other way round.
+		c = paired(theirs, ours, func(r reading) float64 { return r.CPUMicros })
+		c.Ours, c.Theirs = c.Theirs, c.Ours
+		c.Case, c.Against, c.Unit = query.name+", steady, processor time of a row", modeNames[mode], "us"
 		r.Cases = append(r.Cases, c)
 	}
 }
