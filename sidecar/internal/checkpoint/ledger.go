@@ -92,7 +92,8 @@ func recordPrefix(job string, id int64) []byte {
 func recordKey(k Key) []byte { return append(recordPrefix(k.Job, k.ID), k.Folder()...) }
 
 // See notes a checkpoint that Flink completed and returns what is known of it. It is new if it was not known before. One
-// that is not newer than the last recovered one of its run is dropped: a late webhook, say. Savepoints never are.
+// that is not newer than the last recovered one of its run is dropped: a late webhook, say. Savepoints never are,
+// and may come in a final state.
 //
 // A webhook does not know when the checkpoint was triggered (Triggered is 0): within a run its word and that of a poll are of
 // the same checkpoint if the number and the path are the same. Whoever speaks first gives it its Key.
@@ -135,7 +136,12 @@ func (l *Ledger) see(tx *bbolt.Tx, r Record) (known Record, isNew bool, err erro
 		return known, false, put(bucket, recordKey(known.Key), known)
 	}
 	event := Event{Kind: EventCompleted, Job: r.Job, Checkpoint: r.ID, Path: r.Path}
-	r.State, r.SeenAt = Seen, l.now()
+	if r.SeenAt = l.now(); r.State == "" {
+		r.State = Seen
+	}
+	if r.State == Gone {
+		event.Kind, event.Message = EventGone, r.Error
+	}
 	if !r.Savepoint && r.ID <= run.LastRecovered {
 		r.State, event.Kind = Dropped, EventDropped
 		event.Message = fmt.Sprintf("not newer than checkpoint %d, which is recovered", run.LastRecovered)

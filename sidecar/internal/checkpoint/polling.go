@@ -237,14 +237,32 @@ func (w *Watcher) take(id string, job flinkrest.JobSummary, all flinkrest.Checkp
 		w.observe.JobRestored()
 	}
 	for _, c := range found {
-		if c.Discarded || c.ExternalPath == "" || c.IsSavepoint && !w.config.Savepoints {
+		if c.Discarded || c.ExternalPath == "" {
 			continue
 		}
-		_, err := w.see(Record{
+		r := Record{
 			Key:       Key{Job: id, ID: c.ID, Path: c.ExternalPath, Triggered: int64(c.Triggered)},
 			Savepoint: c.IsSavepoint, StateSize: int64(c.StateSize),
-		})
-		if err != nil {
+		}
+		if r.Savepoint && !w.config.Savepoints {
+			r.State = Noted // whoever counts what Flink retains has to know of it
+		}
+		if _, err := w.see(r); err != nil {
+			return err
+		}
+	}
+	return w.takeFailed(id, all)
+}
+
+// takeFailed notes the savepoints that failed: what Go functions have written for one is kept for as long as nobody knows what became
+// of it.
+func (w *Watcher) takeFailed(id string, all flinkrest.Checkpoints) error {
+	for _, c := range all.History {
+		if c.Status != "FAILED" || !c.IsSavepoint {
+			continue
+		}
+		r := Record{Key: Key{Job: id, ID: c.ID, Triggered: int64(c.Triggered)}, Savepoint: true, State: Gone, Error: "the savepoint failed"}
+		if _, err := w.see(r); err != nil {
 			return err
 		}
 	}

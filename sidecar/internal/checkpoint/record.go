@@ -38,7 +38,7 @@ func NormalizeJob(id string) (string, error) {
 // State is how far the watcher has come with one checkpoint.
 type State string
 
-// The states. Seen may become any other; Copied, Gone and Dropped are final; Failed is tried again.
+// The states. Seen may become any other but Noted; Copied, Gone, Dropped and Noted are final; Failed is tried again.
 const (
 	Seen    State = "SEEN"    // known, not copied yet
 	Copied  State = "COPIED"  // a verified local copy is there
@@ -46,10 +46,13 @@ const (
 	Failed  State = "FAILED"  // could not be copied; Error says why, Attempts how often
 	Dropped State = "DROPPED" // not newer than what is recovered already
 	Expired State = "EXPIRED" // the local copy was deleted by the retention
+	Noted   State = "NOTED"   // a savepoint that Flink tells of, where savepoints are not copied
 )
 
 // Final says whether nothing more will be done for a checkpoint in this state.
-func (s State) Final() bool { return s == Copied || s == Gone || s == Dropped || s == Expired }
+func (s State) Final() bool {
+	return s == Copied || s == Gone || s == Dropped || s == Expired || s == Noted
+}
 
 // Record is what the ledger knows of one checkpoint.
 type Record struct {

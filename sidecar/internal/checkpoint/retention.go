@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// keepRecords is how many checkpoints of a job the ledger remembers, beyond those that have a copy or wait for one.
+// keepRecords is how many checkpoints of a job the ledger remembers, beyond those that have a copy or wait for one. Savepoints it
+// remembers for as long as the job: they are few, and of one that nobody remembers nobody could say whether it is still there.
 const keepRecords = 100
 
 // Discarder is a Copier that leaves something behind when a copy does not succeed, for the next attempt to go on with. Discard
@@ -65,7 +66,7 @@ func (w *Watcher) expire(like Record) error {
 			}
 			r.State = Expired
 		}
-		if r.State.Final() {
+		if r.State.Final() && !r.Savepoint {
 			// What Flink still shows would be news again.
 			shown := r.Run == run.Started && slices.Contains(run.IDs, r.ID)
 			if final++; final > keepRecords && !shown {

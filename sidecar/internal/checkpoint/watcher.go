@@ -56,7 +56,7 @@ type Observer interface {
 type Config struct {
 	Interval    time.Duration // how often each job is asked for its checkpoints
 	Jobs        []string      // ids or names of the jobs to follow; empty = all
-	Savepoints  bool          // copy savepoints too
+	Savepoints  bool          // copy savepoints too; they are noted in any case
 	Retain      int           // how many copies are kept of each job's checkpoints, and as many of its savepoints
 	RetainEnded time.Duration // how long the copies of a job are kept that has ended, or that Flink does not list any more
 	Parallel    int           // how many checkpoints are copied at the same time
@@ -188,6 +188,9 @@ func (w *Watcher) see(r Record) (Record, error) {
 	if r.State == Dropped {
 		w.log.Info("dropped: not newer than what is recovered", "job", r.Job, "checkpoint", r.ID)
 		w.observe.CheckpointFinished(Dropped, false, 0, 0)
+		return r, nil
+	}
+	if r.State.Final() {
 		return r, nil
 	}
 	return r, w.enqueue(r)

@@ -340,8 +340,51 @@ func TestDiscardedAndFailedAreNotCopied(t *testing.T) {
 			}
 		})
 		settle()
-		b.expect(t, "")
+		b.expect(t, "4 NOTED")
 	})
+}
+
+// Who collects garbage has to know every savepoint, also where savepoints are not copied, however long ago it was made, and also those
+// that failed.
+func TestSavepointsAreNotForgotten(t *testing.T) {
+	config := DefaultConfig()
+	for name, copies := range map[string]bool{"noted": false, "copied": true} {
+		t.Run(name, func(t *testing.T) {
+			config.Savepoints = copies
+			watchWith(t, config, time.Now, func(b *bench) {
+				for id := range int64(5) {
+					b.flink.savepoint(id + 1)
+					settle()
+				}
+				b.flink.set(func() {
+					b.flink.answer.History = append([]flinkrest.Checkpoint{{ID: 6, Status: "FAILED", IsSavepoint: true}}, b.flink.answer.History...)
+				})
+				settle()
+				for id := int64(10); id < 3*keepRecords; id++ {
+					b.flink.complete(id)
+					time.Sleep(DefaultConfig().Interval + DefaultConfig().Interval/10 + time.Millisecond)
+				}
+				settle()
+				all, err := b.ledger.List(job, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found := map[int64]State{}
+				for _, r := range all {
+					if r.Savepoint {
+						found[r.ID] = r.State
+					}
+				}
+				want := map[int64]State{1: Noted, 2: Noted, 3: Noted, 4: Noted, 5: Noted, 6: Gone}
+				if copies {
+					want = map[int64]State{1: Expired, 2: Expired, 3: Copied, 4: Copied, 5: Copied, 6: Gone}
+				}
+				if diff := cmp.Diff(want, found); diff != "" {
+					t.Errorf("savepoints -want +got:\n%s", diff)
+				}
+			})
+		})
+	}
 }
 
 func TestStoreAwayForAnHour(t *testing.T) {

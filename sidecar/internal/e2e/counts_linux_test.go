@@ -245,7 +245,7 @@ func (w *counts) stop() {
 	w.ended()
 }
 
-// checkSnapshots restores the state of every checkpoint that Flink retains, of all lives.
+// checkSnapshots restores the state of every checkpoint that Flink retains, of all lives, and of every savepoint.
 func (w *counts) checkSnapshots() {
 	w.t.Helper()
 	client, err := s3.New(w.t.Context(), s3.Config{
@@ -255,12 +255,19 @@ func (w *counts) checkSnapshots() {
 	store, err := client.Bucket(w.c.Bucket)
 	w.must(err)
 	restored := 0
+	root := filepath.Join(w.c.Data, w.c.Bucket)
+	patterns := []string{filepath.Join(root, "savepoints", "*", "_metadata")}
 	for _, job := range w.jobs {
-		found, err := filepath.Glob(filepath.Join(w.c.Data, w.c.Bucket, "checkpoints", job, "chk-*", "_metadata"))
+		patterns = append(patterns, filepath.Join(root, "checkpoints", job, "chk-*", "_metadata"))
+	}
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
 		w.must(err)
 		for _, path := range found {
-			name := job + "/" + filepath.Base(filepath.Dir(path))
-			err := w.restore(store, name)
+			name, err := filepath.Rel(root, filepath.Dir(path))
+			w.must(err)
+			name = filepath.ToSlash(name)
+			err = w.restore(store, name)
 			if _, gone := os.Stat(path); os.IsNotExist(gone) {
 				continue // Flink goes on, and retains it no more
 			}
@@ -273,12 +280,12 @@ func (w *counts) checkSnapshots() {
 	if restored == 0 {
 		w.t.Error("no checkpoint was retained")
 	}
-	w.t.Logf("the state of %d retained checkpoints is there", restored)
+	w.t.Logf("the state of %d retained checkpoints and savepoints is there", restored)
 }
 
-// restore restores the state of the job's one operator from a checkpoint.
+// restore restores the state of the job's one operator from a checkpoint, by its folder in the bucket.
 func (w *counts) restore(store segment.Opener, checkpoint string) error {
-	c, err := w.reader.open("s3://" + w.c.Bucket + "/checkpoints/" + checkpoint)
+	c, err := w.reader.open("s3://" + w.c.Bucket + "/" + checkpoint)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/replay/source"
 	"github.com/drey-flink/drey/sidecar/internal/statestore/garbage"
@@ -17,21 +18,33 @@ func (r retained) Jobs(ctx context.Context) (all []garbage.Job, err error) {
 		return nil, err
 	}
 	for _, s := range standing {
-		job := garbage.Job{ID: s.Job, Ended: s.Ended, Unsettled: s.Unsettled}
-		for _, c := range s.Retained {
-			operators, err := source.Operators(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-			kept := garbage.Checkpoint{ID: uint64(c.Meta.CheckpointID)}
-			for _, o := range operators {
-				kept.References = append(kept.References, o.References...)
-			}
-			job.Retained = append(job.Retained, kept)
+		job, err := collected(ctx, s)
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, job)
 	}
 	return all, nil
+}
+
+// collected is a job as the collector knows it.
+func collected(ctx context.Context, s watch.Standing) (garbage.Job, error) {
+	job := garbage.Job{ID: s.Job, Ended: s.Ended, Unsettled: s.Unsettled}
+	for _, c := range s.Retained {
+		operators, err := source.Operators(ctx, c.Checkpoint)
+		if err != nil {
+			return job, err
+		}
+		kept := garbage.Checkpoint{ID: uint64(c.Meta.CheckpointID), Savepoint: c.Savepoint}
+		for _, o := range operators {
+			kept.References = append(kept.References, o.References...)
+		}
+		job.Retained = append(job.Retained, kept)
+	}
+	for _, r := range s.Gone {
+		job.Gone = append(job.Gone, garbage.Gone{ID: uint64(r.ID), Begun: time.UnixMilli(r.Triggered), Known: r.SeenAt})
+	}
+	return job, nil
 }
 
 // collectGarbage removes snapshots that no checkpoint refers to, if the configuration says so.

@@ -119,7 +119,7 @@ func (s *session) markAt(b *barrier, mark Mark) error {
 		return translate(err)
 	}
 	s.marked = mark.Epoch
-	b.marked, b.markedAt, b.full = true, time.Now(), mark.Full
+	b.marked, b.markedAt, b.full, b.savepoint = true, time.Now(), mark.Full, mark.Savepoint
 	// A mark that comes after a later one is refused: what was frozen for it is of no use.
 	for len(s.barriers) > 0 && s.barriers[0].epoch < mark.Epoch && !s.barriers[0].marked {
 		s.giveUp(s.barriers[0], refuse(CodeLate, "the mark of checkpoint %d came before that of checkpoint %d", mark.Epoch, s.barriers[0].epoch))

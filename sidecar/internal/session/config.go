@@ -144,6 +144,9 @@ type Mark struct {
 	// Full: the snapshot must not list segments of older ones. A savepoint needs that, and the first checkpoint of a job that
 	// was restored without claiming what it was restored from.
 	Full bool `json:"full,omitzero"`
+	// Savepoint: it is one. Savepoints can be anywhere, so their snapshots stay until it is known that they are gone. A client that is
+	// older than this never says so.
+	Savepoint bool `json:"savepoint,omitzero"`
 }
 
 // Request is a request that is to be applied.

@@ -49,6 +49,7 @@ type barrier struct {
 	marked     bool
 	markedAt   time.Time
 	full       bool
+	savepoint  bool
 
 	ctx    context.Context // ends when nobody wants the snapshot any more
 	cancel context.CancelCauseFunc

@@ -98,7 +98,7 @@ func (s *session) put(b *barrier, chain segment.Chain) (*durable, error) {
 		return nil, err
 	}
 	d := &durable{Epoch: b.epoch, Generation: b.generation, Manifest: segment.Manifest{
-		Version: 1, Job: s.spec.Job, Operator: s.spec.Operator, Subtask: s.spec.Subtask, Checkpoint: b.epoch,
+		Version: 1, Job: s.spec.Job, Operator: s.spec.Operator, Subtask: s.spec.Subtask, Checkpoint: b.epoch, Savepoint: b.savepoint,
 		MaxParallelism: s.spec.MaxParallelism, KeyGroups: s.spec.KeyGroups, Watermark: b.frozen.Watermark(),
 		Segments: chain.Add(written).Segments,
 	}}

@@ -21,7 +21,7 @@ type Config struct {
 	FlinkTLS        TLS           `yaml:"flink_tls" doc:"TLS to the JobManagers, for https URLs"`
 	Interval        time.Duration `yaml:"interval" doc:"how often each job is asked for its checkpoints; below 3s Flink answers from its cache"`
 	Jobs            []string      `yaml:"jobs" doc:"ids or names of the jobs to follow; empty = all"`
-	Savepoints      bool          `yaml:"savepoints" doc:"copy savepoints too"`
+	Savepoints      bool          `yaml:"savepoints" doc:"copy savepoints too; they are noted in any case"`
 	Operators       []string      `yaml:"operators" doc:"uids, ids or names of the operators whose state is copied; empty = everything"`
 	Dir             string        `yaml:"dir" doc:"folder for the copies and the ledger of them; one sidecar each; empty = checkpoints in data_dir"`
 	Retain          int           `yaml:"retain" doc:"how many copies are kept of each job's checkpoints, and as many of its savepoints"`

@@ -21,8 +21,16 @@ type Standing struct {
 	Ended time.Time // zero while it runs
 	// Unsettled: it was restored, and has not completed a checkpoint since.
 	Unsettled bool
-	// Retained are the checkpoints and savepoints whose _metadata is there, opened.
-	Retained []*contents.Checkpoint
+	// Retained are the checkpoints and savepoints whose _metadata is there.
+	Retained []Retained
+	// Gone are the savepoints that are known, and whose _metadata is not where they were; or which failed.
+	Gone []checkpoint.Record
+}
+
+// Retained is a checkpoint that is there, opened.
+type Retained struct {
+	*contents.Checkpoint
+	Savepoint bool
 }
 
 // Standing tells of all jobs that are followed. Flink's history forgets checkpoints that are still there, so folders of checkpoints are
@@ -56,30 +64,52 @@ func (w *Watch) Standing(ctx context.Context) (all []Standing, err error) {
 			return nil, fmt.Errorf("job %s: %w", job.Job, err)
 		}
 		for _, at := range paths {
-			c, err := w.Contents(ctx, at)
-			if errors.Is(err, snapshot.ErrNotFound) {
-				continue // Flink has just deleted it
-			}
+			c, err := w.there(ctx, at)
 			if err != nil {
-				return nil, fmt.Errorf("job %s: %s: %w", job.Job, at, err)
+				return nil, fmt.Errorf("job %s: %w", job.Job, err)
 			}
-			s.Retained = append(s.Retained, c)
+			if c != nil {
+				s.Retained = append(s.Retained, Retained{Checkpoint: c})
+			}
+		}
+		for _, r := range records {
+			if !r.Savepoint {
+				continue
+			}
+			var c *contents.Checkpoint
+			if r.Path != "" {
+				if c, err = w.there(ctx, r.Path); err != nil {
+					return nil, fmt.Errorf("job %s: %w", job.Job, err)
+				}
+			}
+			if c == nil {
+				s.Gone = append(s.Gone, r)
+				continue
+			}
+			s.Retained = append(s.Retained, Retained{Checkpoint: c, Savepoint: true})
 		}
 		all = append(all, s)
 	}
 	return all, nil
 }
 
-// metadataOf lists the _metadata files of checkpoints that may be there: all in the folders in which checkpoints of the job were, and
-// those of its savepoints.
+// there opens a checkpoint, and answers nil if its _metadata is not there.
+func (w *Watch) there(ctx context.Context, at string) (*contents.Checkpoint, error) {
+	c, err := w.Contents(ctx, at)
+	if errors.Is(err, snapshot.ErrNotFound) {
+		return nil, nil //nolint:nilnil // that is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return c, nil
+}
+
+// metadataOf lists the _metadata files of checkpoints that may be there: all in the folders in which checkpoints of the job were.
 func (w *Watch) metadataOf(ctx context.Context, records []checkpoint.Record) (paths []string, err error) {
 	folders := map[string]bool{}
 	for _, r := range records {
-		if r.Path == "" {
-			continue
-		}
-		if r.Savepoint {
-			paths = append(paths, r.Path)
+		if r.Path == "" || r.Savepoint {
 			continue
 		}
 		at, err := metadata.ParseLocation(r.Path)

@@ -5,6 +5,8 @@
 //   - everything that their references name: manifests, and the segments that these list;
 //   - of each job everything from its oldest checkpoint on that is there: a snapshot that is being made may build on those that
 //     were aborted;
+//   - what was written for a savepoint, until that one is known and gone: savepoints can be anywhere, and are made while nobody
+//     looks;
 //   - everything of jobs that are not known, of which there may be checkpoints, with the segments that their manifests list: they
 //     may be of a job that is known, from which this one went on;
 //   - everything of jobs that have ended a short while ago.
@@ -53,12 +55,30 @@ type Job struct {
 	Unsettled bool
 	// Retained are its checkpoints and savepoints that are there.
 	Retained []Checkpoint
+	// Gone are its savepoints that are known and not there any more. Those that nobody knows of are not among them.
+	Gone []Gone
 }
 
 // Checkpoint is one that Flink still has.
 type Checkpoint struct {
 	ID         uint64
+	Savepoint  bool
 	References []segment.Reference
+}
+
+// Gone is a savepoint that is not there any more. A job that goes on from an older checkpoint counts on from there, so its number
+// may come twice: what was written for it lies between its beginning and when it was known.
+type Gone struct {
+	ID           uint64
+	Begun, Known time.Time
+}
+
+// clocks of a store, of Flink and of a sidecar are no further apart.
+const clocks = time.Hour
+
+// was says whether a manifest of that number is of this savepoint.
+func (g Gone) was(checkpoint uint64, written time.Time) bool {
+	return g.ID == checkpoint && written.After(g.Begun.Add(-clocks)) && written.Before(g.Known.Add(clocks))
 }
 
 // Flink tells of all jobs whose checkpoints are followed.
@@ -82,7 +102,14 @@ type Collector struct {
 	log    *slog.Logger
 	now    func() time.Time
 	seen   map[string]time.Time // candidates, and since when
-	listed map[string][]string  // the segments in the manifests of jobs that are not known, which never change
+	listed map[string]listed    // what manifests say that had to be read, which never changes
+}
+
+// listed is what counts of a manifest.
+type listed struct {
+	savepoint  bool
+	checkpoint uint64
+	segments   []string
 }
 
 // New returns a collector.
@@ -119,6 +146,7 @@ func (c *Collector) Once(ctx context.Context) (Report, error) {
 type rule struct {
 	from uint64 // everything of this checkpoint and later ones
 	all  bool
+	gone []Gone
 }
 
 type rules struct {
@@ -132,10 +160,10 @@ func (c *Collector) rules(ctx context.Context, jobs []Job) (*rules, error) {
 		if job.Unsettled {
 			return nil, fmt.Errorf("job %s has completed no checkpoint since it was restored", job.ID)
 		}
-		kept := rule{all: len(job.Retained) == 0}
-		for i, checkpoint := range job.Retained {
-			if i == 0 || checkpoint.ID < kept.from {
-				kept.from = checkpoint.ID
+		kept := rule{from: ^uint64(0), all: true, gone: job.Gone}
+		for _, checkpoint := range job.Retained {
+			if !checkpoint.Savepoint { // nobody goes on from one but with a checkpoint that names what it has
+				kept.from, kept.all = min(kept.from, checkpoint.ID), false
 			}
 			for _, ref := range checkpoint.References {
 				if err := c.keep(ctx, ref, r.keep); err != nil {
@@ -144,7 +172,7 @@ func (c *Collector) rules(ctx context.Context, jobs []Job) (*rules, error) {
 			}
 		}
 		if !job.Ended.IsZero() && c.now().Sub(job.Ended) > c.config.After {
-			kept = rule{from: ^uint64(0)} // only what is referred to
+			kept.from, kept.all = ^uint64(0), false // only what is referred to
 		}
 		r.jobs[job.ID] = kept
 	}
@@ -168,28 +196,34 @@ func (c *Collector) keep(ctx context.Context, ref segment.Reference, keys map[st
 
 // look lists everything, and sorts it.
 func (c *Collector) look(ctx context.Context, r *rules) (report Report, err error) {
-	now, before := c.now(), c.seen
+	now := c.now()
 	seen := map[string]time.Time{}
 	candidates := []snapshot.Object{}
-	listed := map[string][]string{}
+	known := map[string]listed{}
 	for o, err := range c.store.List(ctx, c.config.Prefix+"state/") {
 		if err != nil {
 			return Report{}, fmt.Errorf("list snapshots: %w", err)
 		}
 		job, epoch, ok := parseKey(strings.TrimPrefix(o.Key, c.config.Prefix))
-		kept, known := r.jobs[job]
-		if ok && !known && now.Sub(o.Modified) < c.config.After {
+		kept, follows := r.jobs[job]
+		if ok && !follows && now.Sub(o.Modified) < c.config.After {
 			return Report{}, fmt.Errorf("%s is of a job that is not followed, and younger than state.gc.after: is another cluster's job there? give each cluster a state.store of its own; or did this sidecar lose watch.dir, and Flink the job? then wait", o.Key)
 		}
-		if ok && !known && strings.HasSuffix(o.Key, manifestSuffix) {
-			if listed[o.Key], err = c.segments(ctx, o); err != nil {
-				return Report{}, fmt.Errorf("of a job that is not followed: %w", err)
+		stays := !ok || !follows || kept.all || epoch >= kept.from
+		if ok && strings.HasSuffix(o.Key, manifestSuffix) && !(stays && follows) && !r.keep[o.Key] {
+			m, err := c.read(ctx, o)
+			if err != nil {
+				return Report{}, err
 			}
-			for _, key := range listed[o.Key] {
-				r.keep[key] = true
+			known[o.Key] = m
+			if stays = stays || m.savepoint && !c.gone(kept.gone, &m, o, seen); stays {
+				r.keep[o.Key] = true
+				for _, key := range m.segments {
+					r.keep[key] = true
+				}
 			}
 		}
-		if !ok || !known || kept.all || epoch >= kept.from {
+		if stays {
 			report.Kept++
 			continue
 		}
@@ -200,7 +234,7 @@ func (c *Collector) look(ctx context.Context, r *rules) (report Report, err erro
 			report.Kept++
 			continue
 		}
-		since, again := before[o.Key]
+		since, again := c.seen[o.Key]
 		if !again {
 			since = now
 		}
@@ -211,24 +245,41 @@ func (c *Collector) look(ctx context.Context, r *rules) (report Report, err erro
 		}
 		report.Garbage = append(report.Garbage, o)
 	}
-	c.seen, c.listed = seen, listed
+	c.seen, c.listed = seen, known
 	return report, nil
 }
 
-// segments are those that a manifest lists.
-func (c *Collector) segments(ctx context.Context, o snapshot.Object) ([]string, error) {
-	if keys, ok := c.listed[o.Key]; ok {
-		return keys, nil
+// gone says whether a savepoint has been gone for long enough: for as long as a job must have ended, since a folder may be away for a
+// while. seen is when that began.
+func (c *Collector) gone(all []Gone, m *listed, o snapshot.Object, seen map[string]time.Time) bool {
+	for _, g := range all {
+		if !g.was(m.checkpoint, o.Modified) {
+			continue
+		}
+		since, again := c.seen[o.Key]
+		if !again {
+			since = c.now()
+		}
+		seen[o.Key] = since
+		return c.now().Sub(since) >= c.config.After
+	}
+	return false
+}
+
+// read reads a manifest of which nobody has a reference. One that cannot be read may be anything's.
+func (c *Collector) read(ctx context.Context, o snapshot.Object) (listed, error) {
+	if known, ok := c.listed[o.Key]; ok {
+		return known, nil
 	}
 	m, err := segment.FindManifest(ctx, c.store, o)
 	if err != nil {
-		return nil, err
+		return listed{}, fmt.Errorf("of a checkpoint that is not there: %w; if it is not of drey, move it away", err)
 	}
-	keys := make([]string, len(m.Segments))
+	l := listed{savepoint: m.Savepoint, checkpoint: m.Checkpoint, segments: make([]string, len(m.Segments))}
 	for i, s := range m.Segments {
-		keys[i] = s.Key
+		l.segments[i] = s.Key
 	}
-	return keys, nil
+	return l, nil
 }
 
 const manifestSuffix = ".manifest"

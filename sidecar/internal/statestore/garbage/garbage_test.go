@@ -35,14 +35,35 @@ type world struct {
 type job struct {
 	Job
 	tokens    []session.Token
+	saved     []savepoint
 	forgotten bool // by Flink and by the sidecar, and yet its checkpoints may be there
+}
+
+// savepoint is one that was made: it may be known or not, and there or not.
+type savepoint struct {
+	Checkpoint
+	at            time.Time
+	known, failed bool
+	deleted       bool
 }
 
 func (w *world) Jobs(context.Context) (all []Job, err error) {
 	for _, j := range w.jobs {
-		if !j.forgotten {
-			all = append(all, j.Job)
+		if j.forgotten {
+			continue
 		}
+		known := j.Job
+		known.Retained = append([]Checkpoint{}, j.Retained...)
+		for _, s := range j.saved {
+			switch {
+			case !s.known:
+			case s.deleted || s.failed:
+				known.Gone = append(known.Gone, Gone{ID: s.ID, Begun: s.at, Known: s.at})
+			default:
+				known.Retained = append(known.Retained, s.Checkpoint)
+			}
+		}
+		all = append(all, known)
 	}
 	return all, w.err
 }
@@ -112,19 +133,32 @@ func (w *world) write(j *job, key int) {
 // checkpoint takes one, and retains it unless it is aborted.
 func (w *world) checkpoint(j *job, aborted bool) {
 	w.t.Helper()
+	if refs := w.snapshot(j, session.Mark{}); !aborted {
+		j.Retained, j.Unsettled = append(j.Retained, Checkpoint{ID: w.next, References: refs}), false
+	}
+}
+
+func (w *world) snapshot(j *job, mark session.Mark) (refs []segment.Reference) {
+	w.t.Helper()
 	w.next++
-	var refs []segment.Reference
+	mark.Epoch = w.next
 	for _, token := range j.tokens {
-		w.must(w.sessions.Mark(w.t.Context(), token, session.Mark{Epoch: w.next}))
+		w.must(w.sessions.Mark(w.t.Context(), token, mark))
 	}
 	for _, token := range j.tokens {
 		ref, err := w.sessions.Durable(w.t.Context(), token, w.next)
 		w.must(err)
 		refs = append(refs, ref)
 	}
-	if !aborted {
-		j.Retained, j.Unsettled = append(j.Retained, Checkpoint{w.next, refs}), false
-	}
+	return refs
+}
+
+// savepoint makes one, and answers with it.
+func (w *world) savepoint(j *job, known bool) *savepoint {
+	w.t.Helper()
+	refs := w.snapshot(j, session.Mark{Full: true, Savepoint: true})
+	j.saved = append(j.saved, savepoint{Checkpoint: Checkpoint{ID: w.next, Savepoint: true, References: refs}, at: time.Now(), known: known})
+	return &j.saved[len(j.saved)-1]
 }
 
 func (w *world) objects() (n int) {
@@ -140,7 +174,13 @@ func (w *world) objects() (n int) {
 func (w *world) restorable() {
 	w.t.Helper()
 	for _, j := range w.jobs {
-		for _, c := range j.Retained {
+		there := append([]Checkpoint{}, j.Retained...)
+		for _, s := range j.saved {
+			if !s.deleted && !s.failed {
+				there = append(there, s.Checkpoint)
+			}
+		}
+		for _, c := range there {
 			if _, err := segment.Restore(w.t.Context(), w.store, c.References, segment.Want{
 				Operator: "op", MaxParallelism: keyGroups, KeyGroups: statestore.Range{To: keyGroups - 1}, Parallel: 1,
 			}); err != nil {
@@ -173,7 +213,16 @@ func TestWhatIsRetainedCanBeRestored(t *testing.T) {
 			j := w.start(2, nil)
 			removed := 0
 			for range 120 {
-				switch n := random.IntN(24); {
+				switch n := random.IntN(27); {
+				case n == 26:
+					w.savepoint(j, random.IntN(3) > 0).failed = random.IntN(3) == 0
+				case n == 25 && len(j.saved) > 0:
+					if s := &j.saved[random.IntN(len(j.saved))]; random.IntN(2) == 0 {
+						s.deleted = true
+					} else if !s.deleted && !s.failed && !j.Unsettled {
+						j.Ended = w.now
+						j = w.start(1+random.IntN(3), s.References)
+					}
 				case n < 10:
 					w.write(j, random.IntN(20))
 				case n < 15:
@@ -210,6 +259,13 @@ func TestWhatIsRetainedCanBeRestored(t *testing.T) {
 				if old != j {
 					old.Retained = nil
 				}
+				for i := range old.saved {
+					old.saved[i].known, old.saved[i].deleted = true, true
+				}
+			}
+			w.now = w.now.Add(2 * time.Hour)
+			if _, err := w.collect(); err != nil { // which sees that the savepoints are gone
+				t.Fatal(err)
 			}
 			w.now = w.now.Add(2 * time.Hour)
 			report, err := w.collect()
@@ -238,6 +294,68 @@ func TestForgottenJob(t *testing.T) {
 	w.now = w.now.Add(2 * time.Hour)
 	if _, err := w.collect(); err != nil { // which restores what is there
 		t.Fatal(err)
+	}
+}
+
+// TestSavepoints: what was written for one stays until it is known to be gone, and has been for a while; the job goes on or has ended
+// long ago, and checkpoints after it are no reason to keep what is between them.
+func TestSavepoints(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(j *job, s *savepoint)
+		stays  bool
+	}{
+		"there":                        {func(*job, *savepoint) {}, true},
+		"not known":                    {func(_ *job, s *savepoint) { s.known = false }, true},
+		"not known, the job has ended": {func(j *job, s *savepoint) { s.known, j.Ended = false, j.Ended.Add(1) }, true},
+		"there, the job has ended":     {func(j *job, _ *savepoint) { j.Ended = j.Ended.Add(1) }, true},
+		"another one of its number":    {func(_ *job, s *savepoint) { s.deleted, s.at = true, s.at.Add(-3*time.Hour) }, true},
+		"deleted":                      {func(_ *job, s *savepoint) { s.deleted = true }, false},
+		"failed":                       {func(_ *job, s *savepoint) { s.failed = true }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			j := w.start(1, nil)
+			w.write(j, 1)
+			w.checkpoint(j, false)
+			s := w.savepoint(j, true)
+			for range 9 {
+				w.write(j, 2)
+				w.checkpoint(j, false)
+			}
+			j.Retained = j.Retained[9:]
+			c.change(j, s)
+			there := func(key string) bool {
+				t.Helper()
+				body, _, err := w.store.Open(t.Context(), key, snapshot.Whole())
+				if err != nil {
+					return false
+				}
+				w.must(body.Close())
+				return true
+			}
+			manifest := s.References[0].Key
+			if report, err := w.collect(); err != nil || len(report.Garbage) == 0 {
+				t.Fatalf("what is between is kept: %+v, %v", report, err)
+			}
+			if !there(manifest) {
+				t.Fatal("it went at once")
+			}
+			w.now = w.now.Add(2 * time.Hour)
+			if _, err := w.collect(); err != nil {
+				t.Fatal(err)
+			}
+			if there(manifest) != c.stays {
+				t.Errorf("it is there: %v", !c.stays)
+			}
+			if !c.stays {
+				return
+			}
+			if _, err := segment.Restore(t.Context(), w.store, s.References, segment.Want{
+				Operator: "op", MaxParallelism: keyGroups, KeyGroups: statestore.Range{To: keyGroups - 1}, Parallel: 1,
+			}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,9 @@
 // that the segment counts for. What is named by a [Reference] is known to the last byte: the reference has the SHA-256 of the
 // manifest, the manifest that of each segment's index, the index that of each section.
 //
+// Readers pass over members that they do not know, so that one that changes nothing about the state can come without a new version:
+// "savepoint" did. In a manifest that was written before, or for an older client, it is missing, which means a checkpoint.
+//
 // # Segment, version 1
 //
 // Integers are little-endian; uvarint and varint are those of Protocol Buffers (varint is zigzag); CRC is CRC-32C

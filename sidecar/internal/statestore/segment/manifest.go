@@ -43,6 +43,8 @@ type Manifest struct {
 	Subtask  int    `json:"subtask"`
 	// Checkpoint is the number of the barrier.
 	Checkpoint uint64 `json:"checkpoint"`
+	// Savepoint: the barrier was that of a savepoint, which garbage collection treats otherwise.
+	Savepoint bool `json:"savepoint,omitzero"`
 	// MaxParallelism is how many key groups the operator has, KeyGroups those of the subtask.
 	MaxParallelism int              `json:"max_parallelism"`
 	KeyGroups      statestore.Range `json:"key_groups"`

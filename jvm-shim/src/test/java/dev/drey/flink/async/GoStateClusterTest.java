@@ -147,6 +147,9 @@ class GoStateClusterTest {
                 assertThat(mark.body().path("full").asBoolean())
                         .as(mark.body().toString())
                         .isTrue();
+                assertThat(mark.body().path("savepoint").asBoolean())
+                        .as(mark.body().toString())
+                        .isTrue();
                 inFlight.addAll(idsIn(mark));
             }
             assertThat(inFlight).hasSizeGreaterThanOrEqualTo(HELD);

@@ -60,6 +60,7 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
 
     // Of the checkpoint that the task thread is at.
     private transient boolean full;
+    private transient boolean savepoint;
     private transient Mark mark;
     private transient CompletableFuture<String> durable;
 
@@ -153,7 +154,7 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
     public void snapshotState(StateSnapshotContext context) throws Exception {
         super.snapshotState(context);
         long begun = System.nanoTime();
-        mark = new Mark(context.getCheckpointId(), full);
+        mark = new Mark(context.getCheckpointId(), full, savepoint);
         ListState<StreamElement> flinks = getOperatorStateBackend().getListState(flinksInFlight);
         List<StreamElement> records = new ArrayList<>();
         for (StreamElement element : flinks.get()) {
@@ -191,6 +192,7 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
         full =
                 options.getCheckpointType().getSharingFilesStrategy()
                         != SharingFilesStrategy.FORWARD_BACKWARD;
+        savepoint = options.getCheckpointType().isSavepoint();
         OperatorSnapshotFutures futures =
                 super.snapshotState(checkpoint, timestamp, options, factory);
         futures.setOperatorStateManagedFuture(

@@ -73,6 +73,9 @@ final class SessionDocuments {
                     }
                     json.writeEndArray();
                     json.writeBooleanField("full", mark.full);
+                    if (mark.savepoint) { // older sidecars do not know it
+                        json.writeBooleanField("savepoint", true);
+                    }
                 });
     }
 
