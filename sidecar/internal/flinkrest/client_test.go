@@ -275,6 +275,9 @@ func TestJars(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"jobid":"`+job+`"}`)
 	})
+	mux.HandleFunc("GET /jars", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"address":"http://jm:8081","files":[{"id":"0a1b_my jobs.jar","name":"my jobs.jar","uploaded":1,"entry":[]}]}`)
+	})
 	mux.HandleFunc("DELETE /jars/{id}", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "{}") })
 	mux.HandleFunc("PATCH /jobs/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("mode") != "cancel" {
@@ -293,6 +296,9 @@ func TestJars(t *testing.T) {
 	jar, err := c.UploadJar(t.Context(), path)
 	if err != nil || jar != "0a1b_my jobs.jar" {
 		t.Fatalf("got %q, %v", jar, err)
+	}
+	if ids, err := c.Jars(t.Context()); err != nil || len(ids) != 1 || ids[0] != jar {
+		t.Errorf("got %q, %v", ids, err)
 	}
 	id, err := c.RunJar(t.Context(), jar, Run{EntryClass: "a.Job", Args: []string{"--events", "1"}, Parallelism: 2, Config: map[string]string{"k": "v"}})
 	if err != nil || id != job {

@@ -73,6 +73,22 @@ func (c *Client) RunJar(ctx context.Context, jar string, run Run) (job string, e
 	return answer.JobID, nil
 }
 
+// Jars returns the ids of the jars that are uploaded.
+func (c *Client) Jars(ctx context.Context) (ids []string, err error) {
+	var answer struct {
+		Files []struct {
+			ID string `json:"id"`
+		} `json:"files"`
+	}
+	if err := c.get(ctx, "/jars", &answer); err != nil {
+		return nil, err
+	}
+	for _, file := range answer.Files {
+		ids = append(ids, file.ID)
+	}
+	return ids, nil
+}
+
 // DeleteJar removes an uploaded jar.
 func (c *Client) DeleteJar(ctx context.Context, jar string) error {
 	return c.do(ctx, http.MethodDelete, "/jars/"+url.PathEscape(jar), "", nil, nil)

@@ -29,6 +29,8 @@ type Config struct {
 // Checkpoint is what is needed of one.
 type Checkpoint struct {
 	Path      string    // folder of _metadata, as Flink writes it
+	Lost      string    // why it could not be read there; what is known of it is from a copy of this sidecar
+	Savepoint bool      // Flink deletes no savepoints
 	Triggered time.Time // zero if that is not known
 	Operators []OperatorState
 }
@@ -38,10 +40,12 @@ type Checkpoints interface {
 	Find(ctx context.Context, r Request) (Checkpoint, error)
 }
 
-// JobRunner restarts a job from a checkpoint. It may be called again for the same request after a crash, and must not start another
-// one then.
+// JobRunner restarts a job from a checkpoint.
 type JobRunner interface {
-	Submit(ctx context.Context, r Request, path string, progress func(Progress)) (newJob string, err error)
+	// Check refuses what is known not to succeed, while nothing has been changed yet.
+	Check(ctx context.Context, r Request, from Checkpoint) error
+	// Submit does it. It may be called again for the same request after a crash, and must not start another one then.
+	Submit(ctx context.Context, r Request, from Checkpoint, progress func(Progress)) (newJob string, err error)
 }
 
 // Local takes state for the calls of a function without a session.
@@ -269,6 +273,9 @@ func (m *Manager) Cancel(id string) (Replay, error) {
 		if r.State.Final() {
 			return problem.New(problem.Conflict, "replay %s is %s already", id, r.State)
 		}
+		if err := halfway(r); err != nil {
+			return err
+		}
 		r.State, r.Paused, r.Ended = Cancelled, false, time.Now().UTC()
 		return nil
 	})
@@ -280,12 +287,20 @@ func (m *Manager) Pause(id string) (Replay, error) {
 		if r.State.Final() {
 			return problem.New(problem.Conflict, "replay %s is %s", id, r.State)
 		}
-		if r.Mode == Job && r.State == Applying {
-			return problem.New(problem.Conflict, "replay %s restarts a job at this moment, and cannot stop halfway", id)
+		if err := halfway(r); err != nil {
+			return err
 		}
 		r.Paused = true
 		return nil
 	})
+}
+
+// halfway refuses to leave a job ended that has not been submitted again.
+func halfway(r *Replay) error {
+	if r.Mode == Job && r.State == Applying {
+		return problem.New(problem.Conflict, "replay %s restarts a job at this moment, and cannot stop halfway; it ends by itself, with an error if the job does not come up", r.ID)
+	}
+	return nil
 }
 
 // Resume lets one go on.

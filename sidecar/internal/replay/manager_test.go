@@ -37,10 +37,23 @@ func (f *found) Find(ctx context.Context, _ Request) (Checkpoint, error) {
 }
 
 // jobs is a JobRunner, adopted a Local.
-type jobs struct{ submitted []Request }
+type jobs struct {
+	submitted []Request
+	refuse    error
+	block     chan struct{} // if not nil: Submit waits for it
+}
 
-func (j *jobs) Submit(_ context.Context, r Request, _ string, progress func(Progress)) (string, error) {
+func (j *jobs) Check(context.Context, Request, Checkpoint) error { return j.refuse }
+
+func (j *jobs) Submit(ctx context.Context, r Request, _ Checkpoint, progress func(Progress)) (string, error) {
 	progress(Progress{Done: 1, Total: 3})
+	if j.block != nil {
+		select {
+		case <-j.block:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
 	j.submitted = append(j.submitted, r)
 	return "new", nil
 }
@@ -217,6 +230,38 @@ func TestRefusedRequests(t *testing.T) {
 		if _, err := do(failed.ID); problem.From(err).Code != problem.Conflict {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A job is not ended if it could not be submitted again, and not left ended halfway.
+func TestJobIsNotLost(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	job := Request{Mode: Job, AllowSkew: true, Resubmit: &Resubmit{JarID: "jar"}}
+	f.found.checkpoint.Lost = "no such object"
+	if r := f.until(f.ask(job).ID, ended); r.State != Failed || !strings.Contains(r.Error, "no such object") {
+		t.Errorf("from a copy that Flink cannot read: %+v", r)
+	}
+	f.found.checkpoint.Lost = ""
+	f.jobs.refuse = errors.New("no such jar")
+	job.RequestID, job.DryRun = "refused", true
+	if r := f.until(f.ask(job).ID, ended); r.State != Failed || r.Error != "no such jar" {
+		t.Errorf("a dry run of what is refused: %+v", r)
+	}
+	if len(f.jobs.submitted) > 0 {
+		t.Fatalf("submitted: %+v", f.jobs.submitted)
+	}
+	f.jobs.refuse, f.jobs.block = nil, make(chan struct{})
+	job.RequestID, job.DryRun = "blocked", false
+	id := f.ask(job).ID
+	f.until(id, func(r Replay) bool { return r.Progress.Done == 1 })
+	for what, do := range map[string]func(string) (Replay, error){"cancel": f.Cancel, "pause": f.Pause} {
+		if _, err := do(id); problem.From(err).Code != problem.Conflict {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	close(f.jobs.block)
+	if r := f.until(id, ended); r.State != Completed || r.NewJob != "new" {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -129,6 +129,12 @@ func (m *Manager) steps(ctx context.Context, r *Replay, end *Replay) error {
 	case Restore:
 		plan = append(plan, Step{What: fmt.Sprintf("give the state to calls of %s without a session, in the place of what they have", r.Function)})
 	case Job:
+		if found.Lost != "" {
+			return problem.New(problem.Conflict, "checkpoint %d is not at %s any more, so no job can be started from it, and the one that runs was left alone (%s): start from another one; drey checkpoints list has them", r.CheckpointID, found.Path, found.Lost)
+		}
+		if err := m.deps.Jobs.Check(ctx, r.Request, found); err != nil {
+			return err
+		}
 		plan = append(plan, Step{What: "cancel the job, if it runs"}, Step{What: fmt.Sprintf("submit jar %s from %s", r.Resubmit.JarID, found.Path)})
 	}
 	if r.DryRun {
@@ -143,7 +149,7 @@ func (m *Manager) steps(ctx context.Context, r *Replay, end *Replay) error {
 	case Restore:
 		return m.restore(ctx, r, operators[0])
 	default:
-		end.NewJob, err = m.deps.Jobs.Submit(ctx, r.Request, found.Path, m.progress(r.ID))
+		end.NewJob, err = m.deps.Jobs.Submit(ctx, r.Request, found, m.progress(r.ID))
 		return err
 	}
 }

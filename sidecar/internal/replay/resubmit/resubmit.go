@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
@@ -18,6 +19,8 @@ import (
 // Flink is what is needed of its REST API: see flinkrest.Client.
 type Flink interface {
 	Job(ctx context.Context, job string) (flinkrest.Job, error)
+	CheckpointConfig(ctx context.Context, job string) (flinkrest.CheckpointConfig, error)
+	Jars(ctx context.Context) (ids []string, err error)
 	Cancel(ctx context.Context, job string) error
 	RunJar(ctx context.Context, jar string, run flinkrest.Run) (job string, err error)
 }
@@ -31,15 +34,57 @@ type Runner struct {
 
 var _ replay.JobRunner = Runner{}
 
+// Check refuses to end a job that could not be submitted again: its jar is not there, or Flink would delete the checkpoint with the
+// job.
+func (s Runner) Check(ctx context.Context, r replay.Request, from replay.Checkpoint) error {
+	if _, there, err := s.job(ctx, jobID(&r)); err != nil || there {
+		return err // it was submitted before a crash
+	}
+	jars, err := s.Flink.Jars(ctx)
+	if err != nil {
+		return fmt.Errorf("jars that are uploaded: %w", err)
+	}
+	if !slices.Contains(jars, r.Resubmit.JarID) {
+		return problem.New(problem.InvalidRequest, "resubmit.jar_id: Flink has no jar %q: upload it (drey replay start --jar FILE does)", r.Resubmit.JarID)
+	}
+	old, there, err := s.job(ctx, r.Job)
+	if err != nil || !there || old.State.Ended() || from.Savepoint {
+		return err
+	}
+	config, err := s.Flink.CheckpointConfig(ctx, r.Job)
+	if flinkrest.IsNotFound(err) {
+		return nil // it makes no checkpoints, so it has none to delete
+	}
+	if err != nil {
+		return fmt.Errorf("what Flink does with the checkpoints of job %s when it is cancelled: %w", r.Job, err)
+	}
+	if e := config.Externalization; !e.Enabled || e.DeleteOnCancellation {
+		return problem.New(problem.Conflict, "Flink deletes the checkpoints of job %s when it is cancelled (execution.checkpointing.externalized-checkpoint-retention is not RETAIN_ON_CANCELLATION), checkpoint %d too: the job was left alone. Make a savepoint and start from that", r.Job, r.CheckpointID)
+	}
+	return nil
+}
+
+// job asks for a job that need not be there.
+func (s Runner) job(ctx context.Context, id string) (job flinkrest.Job, there bool, err error) {
+	job, err = s.Flink.Job(ctx, id)
+	if flinkrest.IsNotFound(err) {
+		return job, false, nil
+	}
+	return job, err == nil, err
+}
+
 // Submit ends the job, if it runs, and submits it from the checkpoint. The new job has an id that follows from the request: after a crash in
 // between it is found by that, and Flink refuses to take it twice.
-func (s Runner) Submit(ctx context.Context, r replay.Request, path string, progress func(replay.Progress)) (newJob string, err error) {
+func (s Runner) Submit(ctx context.Context, r replay.Request, from replay.Checkpoint, progress func(replay.Progress)) (newJob string, err error) {
 	step := func(n int64) { progress(replay.Progress{Done: n, Total: 3, Unit: "steps"}) }
 	step(0)
 	id := jobID(&r)
-	if _, err := s.Flink.Job(ctx, id); err == nil {
+	if _, there, err := s.job(ctx, id); err != nil {
+		return "", err
+	} else if there {
 		return id, s.running(ctx, id)
-	} else if !flinkrest.IsNotFound(err) {
+	}
+	if err := s.Check(ctx, r, from); err != nil { // a while may have passed
 		return "", err
 	}
 	if err := s.end(ctx, r.Job); err != nil {
@@ -54,7 +99,7 @@ func (s Runner) Submit(ctx context.Context, r replay.Request, path string, progr
 	if config == nil {
 		config = map[string]string{}
 	}
-	config["execution.state-recovery.path"] = path
+	config["execution.state-recovery.path"] = from.Path
 	config["execution.state-recovery.claim-mode"] = restoreMode
 	if r.Resubmit.AllowNonRestoredState {
 		config["execution.state-recovery.ignore-unclaimed-state"] = "true"
@@ -93,15 +138,9 @@ func (s Runner) running(ctx context.Context, id string) error {
 
 // end cancels the job and waits for its end. A job that Flink does not know has ended.
 func (s Runner) end(ctx context.Context, id string) error {
-	job, err := s.Flink.Job(ctx, id)
-	if flinkrest.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
+	job, there, err := s.job(ctx, id)
+	if err != nil || !there || job.State.Ended() {
 		return err
-	}
-	if job.State.Ended() {
-		return nil
 	}
 	if err := s.Flink.Cancel(ctx, id); err != nil {
 		return fmt.Errorf("cancel job %s: %w", id, err)

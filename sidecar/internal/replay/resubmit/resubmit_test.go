@@ -18,6 +18,17 @@ type flink struct {
 	run       []flinkrest.Run
 	refuse    error
 	after     []flinkrest.State // of the job that was submitted
+	jars      []string          // beside "jar"
+	deletes   bool              // checkpoints of jobs that are cancelled
+	internal  bool              // checkpoints are not externalized at all
+	periodic  error             // of the question for the configuration of checkpoints
+}
+
+func (f *flink) Jars(context.Context) ([]string, error) { return append(f.jars, "jar"), nil }
+
+func (f *flink) CheckpointConfig(context.Context, string) (c flinkrest.CheckpointConfig, err error) {
+	c.Externalization.Enabled, c.Externalization.DeleteOnCancellation = !f.internal, f.deletes
+	return c, f.periodic
 }
 
 func (f *flink) next(job string) flinkrest.State {
@@ -55,10 +66,51 @@ const path = "s3://x/chk-7"
 
 func submit(t *testing.T, f *flink, patience time.Duration) (string, error) {
 	t.Helper()
-	r := replay.Request{Job: "old", CheckpointID: 7, Resubmit: &replay.Resubmit{
-		JarID: "jar", EntryClass: "Main", Args: []string{"--a"}, Config: map[string]string{"k": "v"}, AllowNonRestoredState: true,
+	return Runner{Flink: f, Poll: time.Millisecond, Patience: patience}.Submit(t.Context(), request("jar"), replay.Checkpoint{Path: path}, func(replay.Progress) {})
+}
+
+func request(jar string) replay.Request {
+	return replay.Request{Job: "old", CheckpointID: 7, Resubmit: &replay.Resubmit{
+		JarID: jar, EntryClass: "Main", Args: []string{"--a"}, Config: map[string]string{"k": "v"}, AllowNonRestoredState: true,
 	}}
-	return Runner{Flink: f, Poll: time.Millisecond, Patience: patience}.Submit(t.Context(), r, path, func(replay.Progress) {})
+}
+
+// TestJobIsLeftAlone: what is to be rescued is not ended if it could not be submitted again.
+func TestJobIsLeftAlone(t *testing.T) {
+	runs := func() map[string][]flinkrest.State { return map[string][]flinkrest.State{"old": {flinkrest.Running}} }
+	for name, c := range map[string]struct {
+		flink *flink
+		jar   string
+		from  replay.Checkpoint
+		says  string // "" is nothing: it is fine
+	}{
+		"fine":                          {&flink{states: runs()}, "jar", replay.Checkpoint{}, ""},
+		"no such jar":                   {&flink{states: runs()}, "typo", replay.Checkpoint{}, "typo"},
+		"deleted with the job":          {&flink{states: runs(), deletes: true}, "jar", replay.Checkpoint{}, "RETAIN_ON_CANCELLATION"},
+		"not externalized":              {&flink{states: runs(), internal: true}, "jar", replay.Checkpoint{}, "RETAIN_ON_CANCELLATION"},
+		"nobody knows":                  {&flink{states: runs(), periodic: errors.New("away")}, "jar", replay.Checkpoint{}, "away"},
+		"savepoints are not deleted":    {&flink{states: runs(), deletes: true}, "jar", replay.Checkpoint{Savepoint: true}, ""},
+		"it makes no checkpoints":       {&flink{states: runs(), periodic: &flinkrest.Error{Status: 404}}, "jar", replay.Checkpoint{}, ""},
+		"the job has ended, and left N": {&flink{states: map[string][]flinkrest.State{"old": {flinkrest.Failed}}, deletes: true}, "jar", replay.Checkpoint{}, ""},
+		"the job is forgotten":          {&flink{states: map[string][]flinkrest.State{}, deletes: true}, "jar", replay.Checkpoint{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runner := Runner{Flink: c.flink, Poll: time.Millisecond, Patience: 10 * time.Millisecond}
+			err := runner.Check(t.Context(), request(c.jar), c.from)
+			if c.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v", err)
+			}
+			if _, err := runner.Submit(t.Context(), request(c.jar), c.from, func(replay.Progress) {}); err == nil || len(c.flink.cancelled)+len(c.flink.run) > 0 {
+				t.Errorf("%v; cancelled %q, submitted %+v", err, c.flink.cancelled, c.flink.run)
+			}
+		})
+	}
 }
 
 func TestSubmit(t *testing.T) {

@@ -46,6 +46,7 @@ func (f Finder) Find(ctx context.Context, r replay.Request) (found replay.Checkp
 		if record.Triggered > 0 {
 			found.Triggered = time.UnixMilli(record.Triggered)
 		}
+		found.Savepoint = record.Savepoint
 		if copied := f.Watch.Folder(record); copied != "" {
 			paths = append(paths, "file://"+copied)
 		}
@@ -60,7 +61,10 @@ func (f Finder) Find(ctx context.Context, r replay.Request) (found replay.Checkp
 			if c.Meta.CheckpointID != r.CheckpointID {
 				return found, problem.New(problem.InvalidRequest, "path: %s is checkpoint %d, not %d", path, c.Meta.CheckpointID, r.CheckpointID)
 			}
-			found.Path = paths[0]
+			found.Path, found.Savepoint = paths[0], found.Savepoint || c.Meta.Snapshot.Savepoint
+			if len(errs) > 0 {
+				found.Lost = errs[0].Error()
+			}
 			return found, nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", path, err))
