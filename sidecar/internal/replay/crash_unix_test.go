@@ -89,7 +89,8 @@ func child(file string) error {
 		<-ended
 		cancel()
 	}()
-	return errors.Join(m.Run(ctx), m.Close())
+	m.Run(ctx)
+	return m.Close()
 }
 
 // A process is killed (-9) right after each step was written; the next one comes to the same end, and tells of it.

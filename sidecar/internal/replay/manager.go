@@ -1,9 +1,11 @@
 package replay
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,6 +67,8 @@ type Deps struct {
 	// Leader runs work while this sidecar may do it; nil is always.
 	Leader func(ctx context.Context, work func(ctx context.Context) error) error
 	Owner  string
+	// Holder is who may do it now, if that is known; nil if there is no Leader.
+	Holder func() string
 	// Ended is told of each that has come to an end, and calls told when nobody has to be told any more: until then it is told again by each process
 	// that starts.
 	Ended func(r Replay, told func())
@@ -81,8 +85,16 @@ type Manager struct {
 	changed chan struct{}
 	work    chan struct{} // has one if there may be something to do
 	running string        // id
+	waits   waiting
 	cancel  context.CancelCauseFunc
 	live    map[string]Progress // of what runs, which is not written for each step
+	pause   time.Duration       // before the first try after an error
+}
+
+// waiting is why nothing runs although something could.
+type waiting struct {
+	lead bool  // for its turn among sidecars
+	err  error // the last try failed, and there will be another
 }
 
 var (
@@ -96,7 +108,7 @@ func New(c Config, d Deps, log *slog.Logger) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	m := &Manager{config: c, deps: d, log: log, store: s, changed: make(chan struct{}), work: make(chan struct{}, 1), live: map[string]Progress{}}
+	m := &Manager{config: c, deps: d, log: log, store: s, changed: make(chan struct{}), work: make(chan struct{}, 1), live: map[string]Progress{}, pause: firstPause}
 	all, err := s.list()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("replay: %w", err), s.db.Close())
@@ -149,10 +161,24 @@ func (m *Manager) tell() {
 	m.changed = make(chan struct{})
 }
 
-// idOf makes the same request the same replay.
+// idOf makes the same request the same replay. What is only to be planned is another one.
 func idOf(r *Request) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s", r.Job, r.CheckpointID, r.Mode, r.RequestID))
+	name := fmt.Appendf(nil, "%s\n%d\n%s\n%s", r.Job, r.CheckpointID, r.Mode, r.RequestID)
+	if r.DryRun {
+		name = append(name, "\ndry run"...)
+	}
+	sum := sha256.Sum256(name)
 	return "r-" + hex.EncodeToString(sum[:8])
+}
+
+// same says whether two requests ask for the same.
+func same(a, b *Request) (bool, error) {
+	x, err := json.Marshal(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := json.Marshal(b)
+	return bytes.Equal(x, y), err
 }
 
 // Start asks for a replay. created is false if it is there already.
@@ -166,7 +192,11 @@ func (m *Manager) Start(r Request) (replay Replay, created bool, err error) {
 	id := idOf(&r)
 	replay, err = m.store.update(id, func(found *Replay, there bool) (bool, error) {
 		if created = !there; !created {
-			return false, nil
+			asked, err := same(&found.Request, &r)
+			if err == nil && !asked {
+				err = problem.New(problem.IDReused, "replay %s has this job, checkpoint, mode and request id, and asks for something else: choose another request id", id)
+			}
+			return false, err
 		}
 		*found = Replay{ID: id, Request: r, State: Pending, Created: time.Now().UTC(), Build: m.deps.Build}
 		return true, nil
@@ -248,6 +278,20 @@ func (m *Manager) withProgress(r Replay) Replay {
 	defer m.mu.Unlock()
 	if p, ok := m.live[r.ID]; ok && !r.State.Final() {
 		r.Progress = p
+	}
+	if r.State.Final() || r.Paused || r.ID == m.running {
+		return r
+	}
+	switch {
+	case m.running != "":
+		r.Waiting = "replay " + m.running + " runs; they take turns"
+	case m.waits.err != nil:
+		r.Waiting = "it is tried again: " + m.waits.err.Error()
+	case m.waits.lead && m.deps.Holder != nil:
+		r.Waiting = "another sidecar replays"
+		if holder := m.deps.Holder(); holder != "" {
+			r.Waiting += ": the lease is " + holder + "'s"
+		}
 	}
 	return r
 }
@@ -344,31 +388,62 @@ func (m *Manager) change(id string, interrupt error, change func(r *Replay) erro
 	return m.withProgress(r), nil
 }
 
-// Run works off what is asked for, one at a time, the oldest first, until ctx ends.
-func (m *Manager) Run(ctx context.Context) error {
-	for {
+// The pauses before what failed for a reason that has nothing to do with a replay is tried again.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// Run works off what is asked for, one at a time, the oldest first, until ctx ends. That the lease cannot be asked for, or that nothing can be
+// written, ends nothing: it is logged, and tried again.
+func (m *Manager) Run(ctx context.Context) {
+	pause := m.pause
+	for ctx.Err() == nil {
+		err := m.workOff(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		m.wait(waiting{err: err})
+		if err == nil {
+			pause = m.pause
+			select {
+			case <-ctx.Done():
+			case <-m.work:
+			}
+			continue
+		}
+		m.log.Error("replays cannot go on; trying again", "error", err, "in", pause.String())
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-m.work:
+		case <-time.After(pause):
 		}
-		lead := m.deps.Leader
-		if lead == nil {
-			lead = func(ctx context.Context, work func(context.Context) error) error { return work(ctx) }
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// workOff does what there is to do.
+func (m *Manager) workOff(ctx context.Context) error {
+	lead := m.deps.Leader
+	if lead == nil {
+		lead = func(ctx context.Context, work func(context.Context) error) error { return work(ctx) }
+	}
+	for {
+		next, ok, err := m.next()
+		if err != nil || !ok || ctx.Err() != nil {
+			return err
 		}
-		for {
-			next, ok, err := m.next()
-			if err != nil {
-				return err
-			}
-			if !ok || ctx.Err() != nil {
-				break
-			}
-			if err := lead(ctx, func(ctx context.Context) error { return m.run(ctx, next) }); err != nil && ctx.Err() == nil {
-				return err
-			}
+		m.wait(waiting{lead: true})
+		if err := lead(ctx, func(ctx context.Context) error { return m.run(ctx, next) }); err != nil {
+			return err
 		}
 	}
+}
+
+func (m *Manager) wait(w waiting) {
+	m.mu.Lock()
+	m.waits = w
+	m.mu.Unlock()
+	m.tell()
 }
 
 // next is the oldest that may run.

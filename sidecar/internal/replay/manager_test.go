@@ -76,6 +76,7 @@ type fixture struct {
 	ended []Replay
 	// forgetful never says that it has told anybody.
 	forgetful bool
+	lead      func(ctx context.Context, work func(context.Context) error) error // nil: always
 	stop      func()
 }
 
@@ -99,6 +100,7 @@ func (f *fixture) start(folder string, now functions) {
 	f.t.Helper()
 	var err error
 	f.Manager, err = New(Config{Folder: folder, KeepFinished: 3, MaxDifferences: 10, Modes: []Mode{Audit, Restore, Job}}, Deps{
+		Leader: f.lead, Owner: "me", Holder: func() string { return "somebody" },
 		Checkpoints: f.found, Snapshots: f.world.store, Decisions: f.world.log, Functions: now, Build: "now", Jobs: f.jobs, Local: f.local,
 		Ended: func(r Replay, told func()) {
 			f.mu.Lock()
@@ -112,12 +114,17 @@ func (f *fixture) start(folder string, now functions) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	f.pause = time.Millisecond
 	ctx, cancel := context.WithCancel(f.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- f.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.Run(ctx)
+	}()
 	f.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := errors.Join(<-done, f.Close()); err != nil {
+		<-done
+		if err := f.Close(); err != nil {
 			f.t.Error(err)
 		}
 	})
@@ -263,6 +270,104 @@ func TestJobIsNotLost(t *testing.T) {
 	if r := f.until(id, ended); r.State != Completed || r.NewJob != "new" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// That the lease cannot be asked for, or that what is known cannot be written, is logged and tried again: nobody would hear of a worker that has
+// ended.
+func TestWorkerGoesOn(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	f.stop()
+	tried := make(chan struct{}, 3)
+	again := make(chan struct{})
+	f.lead = func(ctx context.Context, work func(context.Context) error) error {
+		select {
+		case tried <- struct{}{}:
+			return errors.New("access denied")
+		case <-again:
+			return work(ctx)
+		}
+	}
+	f.start(f.config.Folder, functions{limit: 1})
+	r := f.ask(Request{})
+	waits := f.until(r.ID, func(r Replay) bool { return strings.Contains(r.Waiting, "access denied") })
+	if waits.State != Pending {
+		t.Errorf("%+v", waits)
+	}
+	close(again)
+	if r := f.until(r.ID, ended); r.State != Completed {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Replays run under the lease alone, say who holds it while they wait, and begin again when it was lost in between.
+func TestUnderTheLease(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	f.stop()
+	turn := make(chan func(context.Context) context.Context)
+	f.lead = func(ctx context.Context, work func(context.Context) error) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case with := <-turn:
+				held := with(ctx)
+				if err := work(held); held.Err() == nil {
+					return err
+				}
+			}
+		}
+	}
+	f.start(f.config.Folder, functions{limit: 1})
+	f.found.block = make(chan struct{})
+	first, second := f.ask(Request{}), f.ask(Request{RequestID: "second"})
+	waits := f.until(first.ID, func(r Replay) bool { return strings.Contains(r.Waiting, "somebody") })
+	if waits.State != Pending || waits.Owner != "" || len(f.found.asked) > 0 {
+		t.Errorf("without the lease: %+v", waits)
+	}
+	lost := make(chan context.CancelFunc, 1)
+	turn <- func(ctx context.Context) context.Context {
+		held, lose := context.WithCancel(ctx)
+		lost <- lose
+		return held
+	}
+	<-f.found.asked
+	if r := f.until(second.ID, func(r Replay) bool { return strings.Contains(r.Waiting, first.ID) }); r.State != Pending {
+		t.Errorf("the other one: %+v", r)
+	}
+	(<-lost)()
+	close(f.found.block)
+	stay := func(ctx context.Context) context.Context { return ctx }
+	turn <- stay
+	if r := f.until(first.ID, ended); r.State != Completed || r.Owner != "me" || r.Waiting != "" {
+		t.Errorf("%+v", r)
+	}
+	turn <- stay
+	f.until(second.ID, ended)
+}
+
+// The same request is the same replay, and nothing else is.
+func TestSameRequest(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	first := f.ask(Request{RequestID: "a", Ignore: []string{"version"}})
+	for name, r := range map[string]Request{
+		"another payload": {RequestID: "a"},
+		"until":           {RequestID: "a", Ignore: []string{"version"}, Until: time.Unix(1, 0)},
+	} {
+		r.Job, r.CheckpointID = theJob, 1
+		if got, _, err := f.Start(r); problem.From(err).Code != problem.IDReused {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	again := Request{Job: theJob, CheckpointID: 1, Mode: Audit, RequestID: "a", Ignore: []string{"version"}}
+	if r, created, err := f.Start(again); err != nil || created || r.ID != first.ID {
+		t.Errorf("the same: %+v, %t, %v", r, created, err)
+	}
+	dry := f.ask(Request{RequestID: "a", Ignore: []string{"version"}, DryRun: true})
+	if dry.ID == first.ID {
+		t.Error("a dry run is the real one")
+	}
+	f.until(dry.ID, ended)
+	f.until(first.ID, ended)
 }
 
 // A replay is stopped, goes on, is cancelled; one that a process left behind goes on in the next.

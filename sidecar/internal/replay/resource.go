@@ -33,7 +33,8 @@ const (
 // Final says whether nothing more will happen.
 func (s State) Final() bool { return s == Completed || s == Failed || s == Cancelled }
 
-// Request asks for a replay. The same job, checkpoint, mode and request id are the same replay.
+// Request asks for a replay. The same job, checkpoint, mode and request id are the same replay, but for a dry run, which is another one; what
+// else it says must be the same then.
 type Request struct {
 	Job          string `json:"job"` // id, 32 hex digits
 	CheckpointID int64  `json:"checkpoint_id"`
@@ -86,6 +87,8 @@ type Replay struct {
 	Request        // as it was asked for, with defaults filled in
 	State   State  `json:"state"`
 	Paused  bool   `json:"paused,omitempty"` // it goes on with resume, from where it is
+	// Waiting says why it does not go on at this moment, if it could.
+	Waiting string `json:"waiting,omitempty"`
 	// Owner is the sidecar that works on it, if there is a lease.
 	Owner    string    `json:"owner,omitempty"`
 	Created  time.Time `json:"created"`

@@ -72,7 +72,7 @@ func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) erro
 	if s.watch != nil {
 		deps.Checkpoints = source.Finder{Watch: s.watch.Watch}
 		deps.Jobs = resubmit.Runner{Flink: s.watch.Flink(), Poll: resubmitPoll, Patience: resubmitPatience}
-		deps.Leader, deps.Owner = s.watch.Exclusive, s.watch.Owner()
+		deps.Leader, deps.Owner, deps.Holder = s.watch.Exclusive, s.watch.Owner(), s.watch.ExclusiveHolder
 	}
 	if s.decisions != nil {
 		deps.Decisions = flushed{s.decisions.reader, s.decisions.Log}
@@ -90,21 +90,21 @@ func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) erro
 	}
 	s.replays = m
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	sent := make(chan struct{})
-	go func() { ended <- m.Run(ctx) }()
+	go func() {
+		defer close(ended)
+		m.Run(ctx)
+	}()
 	go func() {
 		defer close(sent)
 		sender.Run(ctx)
 	}()
 	s.onDown(func() error {
 		stop()
-		err := <-ended
+		<-ended
 		<-sent
-		if closeErr := m.Close(); err == nil {
-			err = closeErr
-		}
-		return err
+		return m.Close()
 	})
 	return nil
 }

@@ -366,6 +366,14 @@ func (w *Watch) Exclusive(ctx context.Context, work func(context.Context) error)
 	return w.exclusive.run(ctx, work)
 }
 
+// ExclusiveHolder is who does what Exclusive is for, as far as that is known.
+func (w *Watch) ExclusiveHolder() string {
+	if w.exclusive == nil {
+		return ""
+	}
+	return w.exclusive.status().Owner
+}
+
 // Owner is what this sidecar is called in leases, "" without one.
 func (w *Watch) Owner() string {
 	if w.exclusive == nil {
