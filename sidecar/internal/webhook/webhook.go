@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -26,10 +27,10 @@ type Config struct {
 	SecretFile string   // read each time; empty = not signed
 	Attempts   int      // at most, for each URL
 	FirstWait  time.Duration
-	Queue      int // documents that wait, at most; more are dropped and counted
+	Queue      int // documents that wait for each URL, at most; more are dropped and counted
 }
 
-// DefaultConfig tries for about half an hour.
+// DefaultConfig tries for about a quarter of an hour.
 func DefaultConfig() Config { return Config{Attempts: 12, FirstWait: time.Second, Queue: 1000} }
 
 // Validate says what is wrong with the URLs.
@@ -43,42 +44,59 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Sender delivers documents in the order in which they were given, at least once each. It is safe for concurrent use.
+// Sender delivers documents to each URL in the order in which they were given, at least once each; URLs do not wait for one another.
+// It is safe for concurrent use.
 type Sender struct {
 	config  Config
 	log     *slog.Logger
 	client  *http.Client
-	queue   chan document
+	queues  []chan *document // of the URLs
 	dropped atomic.Int64
 }
 
 type document struct {
 	id   string
 	body []byte
+	left atomic.Int64 // URLs that have not taken it
 	done func()
+}
+
+// settle notes that a URL has taken it, or will never.
+func (d *document) settle() {
+	if d.left.Add(-1) == 0 {
+		d.done()
+	}
 }
 
 // New returns a sender; Run does the work.
 func New(c Config, log *slog.Logger) *Sender {
-	return &Sender{config: c, log: log, queue: make(chan document, c.Queue), client: &http.Client{
+	s := &Sender{config: c, log: log, client: &http.Client{
 		Timeout: 10 * time.Second,
 		// Where it leads is somebody else's choice.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	for range c.URLs {
+		s.queues = append(s.queues, make(chan *document, c.Queue))
+	}
+	return s
 }
 
-// Send gives it a document; done is called when it was taken by all, or given up. The id is the same if it is given again after a crash:
-// receivers should take each once. It never waits.
+// Send gives it a document; done is called when every URL has taken it, or refused it for good (4xx). It is not called if one was given up or
+// dropped: give it again at the next start. The id is the same then: receivers should take each once. Send never waits.
 func (s *Sender) Send(id string, body []byte, done func()) {
-	if len(s.config.URLs) == 0 {
+	if len(s.queues) == 0 {
 		done()
 		return
 	}
-	select {
-	case s.queue <- document{id, body, done}:
-	default:
-		s.dropped.Add(1)
-		s.log.Error("too many webhooks wait, one was dropped", "id", id)
+	d := &document{id: id, body: body, done: done}
+	d.left.Store(int64(len(s.queues)))
+	for i, queue := range s.queues {
+		select {
+		case queue <- d:
+		default:
+			s.dropped.Add(1)
+			s.log.Error("too many webhooks wait, one was dropped", "id", id, "url", s.config.URLs[i])
+		}
 	}
 }
 
@@ -87,53 +105,57 @@ func (s *Sender) Dropped() int64 { return s.dropped.Load() }
 
 // Run delivers until ctx ends.
 func (s *Sender) Run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case d := <-s.queue:
-			for _, to := range s.config.URLs {
-				s.deliver(ctx, to, d)
+	var urls sync.WaitGroup
+	for i, queue := range s.queues {
+		urls.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case d := <-queue:
+					if s.deliver(ctx, s.config.URLs[i], d) {
+						d.settle()
+					}
+				}
 			}
-			if ctx.Err() == nil {
-				d.done()
-			}
-		}
+		})
 	}
+	urls.Wait()
 }
 
-func (s *Sender) deliver(ctx context.Context, to string, d document) {
+// deliver says whether nobody has to send it there any more.
+func (s *Sender) deliver(ctx context.Context, to string, d *document) (settled bool) {
 	wait := s.config.FirstWait
 	for attempt := 1; ; attempt++ {
-		again, err := s.post(ctx, to, d)
+		refused, again, err := s.post(ctx, to, d)
 		if err == nil || ctx.Err() != nil {
-			return
+			return err == nil
 		}
 		if !again || attempt == s.config.Attempts {
 			s.log.Error("a webhook was not taken", "url", to, "id", d.id, "attempts", attempt, "error", err)
-			return
+			return refused
 		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait/2+1)):
 		case <-ctx.Done():
-			return
+			return false
 		}
 		wait = min(2*wait, 5*time.Minute)
 	}
 }
 
-// post sends it once; again says whether another try may help.
-func (s *Sender) post(ctx context.Context, to string, d document) (again bool, err error) {
+// post sends it once; refused says that the receiver does not want it, again whether another try may help.
+func (s *Sender) post(ctx context.Context, to string, d *document) (refused, again bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(d.body))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Drey-Event", d.id)
 	if s.config.SecretFile != "" {
 		secret, err := os.ReadFile(s.config.SecretFile)
 		if err != nil {
-			return true, err
+			return false, true, err
 		}
 		now := strconv.FormatInt(time.Now().Unix(), 10)
 		request.Header.Set("X-Drey-Timestamp", now)
@@ -141,15 +163,15 @@ func (s *Sender) post(ctx context.Context, to string, d document) (again bool, e
 	}
 	answer, err := s.client.Do(request)
 	if err != nil {
-		return true, err
+		return false, true, err
 	}
 	defer answer.Body.Close() //nolint:errcheck // only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10))
 	if answer.StatusCode/100 == 2 {
-		return false, nil
+		return false, false, nil
 	}
 	again = answer.StatusCode/100 == 5 || answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusRequestTimeout
-	return again, fmt.Errorf("answered %s", answer.Status)
+	return answer.StatusCode/100 == 4 && !again, again, fmt.Errorf("answered %s", answer.Status)
 }
 
 // Sign is what X-Drey-Signature holds: HMAC-SHA256, in hex, of the timestamp, a dot and the body.

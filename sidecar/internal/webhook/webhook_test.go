@@ -69,13 +69,18 @@ func TestDeliversUntilTaken(t *testing.T) {
 	s := run(t, Config{URLs: []string{server.URL}, SecretFile: secret, Attempts: 5, FirstWait: time.Millisecond, Queue: 10})
 	done := make(chan struct{}, 4)
 	for _, id := range []string{"a", "b", "c", "d"} {
-		s.Send(id, []byte("{}"), func() { done <- struct{}{} })
+		s.Send(id, []byte("{}"), func() {
+			if id == "c" {
+				t.Error("c is done")
+			}
+			done <- struct{}{}
+		})
 	}
-	// a is taken at the fourth try; b is refused for good, c would lead elsewhere, d is taken.
+	// a is taken at the fourth try; b is refused for good, c would lead elsewhere and so is not done, d is taken.
 	for range 7 {
 		<-r.came
 	}
-	for range 4 {
+	for range 3 {
 		<-done
 	}
 	r.mu.Lock()
@@ -86,22 +91,53 @@ func TestDeliversUntilTaken(t *testing.T) {
 	}
 }
 
+// What was given up is not done, so that it is told again at the next start; what comes after it is sent all the same.
 func TestGivesUpAndGoesOn(t *testing.T) {
 	r := &receiver{statuses: []int{500, 500, 500, 204}, came: make(chan struct{}, 100)}
 	server := httptest.NewServer(r)
 	defer server.Close()
-	gone := httptest.NewServer(r)
-	gone.Close()
-	s := run(t, Config{URLs: []string{gone.URL, server.URL}, Attempts: 3, FirstWait: time.Millisecond, Queue: 10})
-	s.Send("a", []byte("1"), func() {})
-	s.Send("b", []byte("2"), func() {})
-	for range 4 {
-		<-r.came
+	s := run(t, Config{URLs: []string{server.URL}, Attempts: 3, FirstWait: time.Millisecond, Queue: 10})
+	done := make(chan string, 2)
+	s.Send("a", []byte("1"), func() { done <- "a" })
+	s.Send("b", []byte("2"), func() { done <- "b" })
+	if id := <-done; id != "b" {
+		t.Errorf("%s is done", id)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if last := r.got[len(r.got)-1]; last != "b 2 No Content" || len(r.got) != 4 {
 		t.Errorf("%q", r.got)
+	}
+}
+
+// A receiver that is away keeps nothing from the others, and it is done only when all have it.
+func TestURLsDoNotWaitForOneAnother(t *testing.T) {
+	fast := &receiver{came: make(chan struct{}, 100)}
+	server := httptest.NewServer(fast)
+	defer server.Close()
+	entered, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-release
+	}))
+	defer slow.Close()
+	s := run(t, Config{URLs: []string{slow.URL, server.URL}, Attempts: 3, FirstWait: time.Millisecond, Queue: 10})
+	done := make(chan string, 2)
+	s.Send("a", nil, func() { done <- "a" })
+	s.Send("b", nil, func() { done <- "b" })
+	<-entered
+	for range 2 {
+		<-fast.came
+	}
+	if len(done) > 0 {
+		t.Errorf("%s is done", <-done)
+	}
+	close(release)
+	<-entered
+	for _, want := range []string{"a", "b"} {
+		if id := <-done; id != want {
+			t.Errorf("%s is done, not %s", id, want)
+		}
 	}
 }
 
