@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/replay/source"
@@ -47,6 +48,17 @@ func collected(ctx context.Context, s watch.Standing) (garbage.Job, error) {
 	return job, nil
 }
 
+// collecting is the turn of the sidecar that watches: the others do not know what Flink has.
+func collecting(w *watch.Watch) func(context.Context, func(context.Context) error) error {
+	return func(ctx context.Context, work func(context.Context) error) error {
+		err := w.Leading(ctx, work)
+		if errors.Is(err, watch.ErrNotLeading) {
+			return garbage.ErrNotHere
+		}
+		return err
+	}
+}
+
 // collectGarbage removes snapshots that no checkpoint refers to, if the configuration says so.
 func (s *sidecar) collectGarbage(ctx context.Context) error {
 	c := s.Config.State
@@ -63,7 +75,7 @@ func (s *sidecar) collectGarbage(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		collector.Run(ctx, s.watch.Exclusive, func(r garbage.Report, err error) {
+		collector.Run(ctx, collecting(s.watch.Watch), func(r garbage.Report, err error) {
 			s.metrics.GarbageCollected(len(r.Garbage), r.Bytes, err != nil)
 		})
 	}()

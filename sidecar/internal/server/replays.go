@@ -70,7 +70,7 @@ func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) erro
 		return fmt.Errorf("replay: hash of this program: %w", err)
 	}
 	if s.watch != nil {
-		deps.Checkpoints = source.Finder{Watch: s.watch.Watch}
+		deps.Checkpoints = source.Finder{Watch: s.watch.Watch, Flink: s.watch.Flink()}
 		deps.Jobs = resubmit.Runner{Flink: s.watch.Flink(), Poll: resubmitPoll, Patience: resubmitPatience}
 		deps.Leader, deps.Owner, deps.Holder = s.watch.Exclusive, s.watch.Owner(), s.watch.ExclusiveHolder
 	}

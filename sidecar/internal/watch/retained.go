@@ -36,6 +36,12 @@ type Retained struct {
 // Standing tells of all jobs that are followed. Flink's history forgets checkpoints that are still there, so folders of checkpoints are
 // listed; savepoints can be anywhere, and are known from the ledger. Whatever cannot be found out is an error.
 func (w *Watch) Standing(ctx context.Context) (all []Standing, err error) {
+	if s := w.watcher.Status(); s.Error != "" {
+		return nil, fmt.Errorf("flink: %s", s.Error)
+	}
+	w.mu.Lock()
+	since := w.since
+	w.mu.Unlock()
 	jobs, err := w.Jobs()
 	if err != nil {
 		return nil, err
@@ -47,6 +53,8 @@ func (w *Watch) Standing(ctx context.Context) (all []Standing, err error) {
 			s.Ended = time.UnixMilli(job.Ended)
 		} else if job.Error != "" {
 			return nil, fmt.Errorf("job %s: %s", job.Job, job.Error)
+		} else if job.Polled.Before(since) { // what is known of it is of an earlier time
+			return nil, fmt.Errorf("job %s has not been asked for its checkpoints since this sidecar watches", job.Job)
 		}
 		records, err := w.Checkpoints(job.Job, 0)
 		if err != nil {

@@ -2,13 +2,17 @@ package watch_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/checkpoint"
+	"github.com/drey-flink/drey/sidecar/internal/flinkrest/flinkresttest"
 	"github.com/drey-flink/drey/sidecar/internal/watch"
 )
 
@@ -63,5 +67,80 @@ func TestStanding(t *testing.T) {
 	}
 	if len(s.Gone) != 1 || s.Gone[0].ID != 2 || s.Gone[0].SeenAt.IsZero() {
 		t.Errorf("gone is %+v", s.Gone)
+	}
+}
+
+// Of two sidecars the one that watches knows what Flink has: work that needs that is done there alone, and ends when it no longer watches.
+func TestLeading(t *testing.T) {
+	w := newWorld(t)
+	w.config.Lease = watch.Lease{Object: filepath.Join(t.TempDir(), "lease"), TTL: 600 * time.Millisecond, Owner: "first"}
+	w.complete(1)
+	first := w.start()
+	first.awaitState(1, checkpoint.Copied)
+	w.config.Dir, w.config.Lease.Owner = filepath.Join(t.TempDir(), "second"), "second"
+	second := w.start()
+	second.await("it knows who watches", func() bool {
+		s := second.Status().Lease
+		return s != nil && s.Owner == "first"
+	})
+	standing := func(r *running) (retained int, err error) {
+		err = r.Leading(t.Context(), func(ctx context.Context) error {
+			all, err := r.Standing(ctx)
+			for _, s := range all {
+				retained += len(s.Retained)
+			}
+			return err
+		})
+		return retained, err
+	}
+	if n, err := standing(first); err != nil || n != 1 {
+		t.Errorf("the first one: %d are there, %v", n, err)
+	}
+	if n, err := standing(second); !errors.Is(err, watch.ErrNotLeading) || n != 0 {
+		t.Errorf("the second one: %d are there, %v", n, err)
+	}
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- first.Leading(context.Background(), func(ctx context.Context) error {
+			close(begun)
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+	}()
+	<-begun
+	first.stop()
+	if err := <-ended; !errors.Is(err, watch.ErrNotLeading) {
+		t.Errorf("what was under way: %v", err)
+	}
+	if _, err := standing(first); !errors.Is(err, watch.ErrNotLeading) {
+		t.Errorf("the first one, stopped: %v", err)
+	}
+	w.complete(2)
+	second.awaitState(2, checkpoint.Copied)
+	if n, err := standing(second); err != nil || n != 2 {
+		t.Errorf("the second one: %d are there, %v", n, err)
+	}
+}
+
+// What was known in an earlier time, before another sidecar watched or Flink was away, says nothing about now.
+func TestStandingOfAnEarlierTime(t *testing.T) {
+	w := newWorld(t)
+	w.complete(1)
+	r := w.start()
+	r.awaitState(1, checkpoint.Copied)
+	r.stop()
+	w.jm.Kill()
+	r = w.start()
+	r.await("Flink is away", func() bool { return r.Status().Error != "" })
+	if all, err := r.Standing(t.Context()); err == nil {
+		t.Errorf("%+v", all)
+	}
+	r.stop()
+	w.jm.Revive()
+	w.jm.Script("GET /jobs/"+job+"/checkpoints", flinkresttest.Answer{Status: 500, Body: `{"errors":["later"]}`})
+	r = w.start()
+	r.await("Flink has told of its jobs", func() bool { return !r.Status().Polled.IsZero() })
+	if all, err := r.Standing(t.Context()); err == nil {
+		t.Errorf("%+v", all)
 	}
 }

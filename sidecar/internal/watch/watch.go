@@ -36,8 +36,10 @@ type Watch struct {
 	exclusive *held // for Exclusive
 	token     token
 
-	mu  sync.Mutex
-	err error // why the watcher had to begin again, until it has run for a while
+	mu    sync.Mutex
+	err   error           // why the watcher had to begin again, until it has run for a while
+	leads context.Context // while this sidecar watches, nil otherwise: it ends with that
+	since time.Time       // when that began
 }
 
 // New opens the ledger and makes everything ready. Nothing is sent: neither Flink nor a store need be there. The configuration
@@ -112,12 +114,12 @@ func unwrapped(err error) error {
 func (w *Watch) Run(ctx context.Context) {
 	w.log.Info("watching checkpoints", "flink", w.config.Flink, "interval", w.config.Interval.String())
 	if w.lease == nil {
-		w.persist(ctx)
+		w.lead(ctx)
 		return
 	}
 	for ctx.Err() == nil {
 		err := w.lease.run(ctx, func(ctx context.Context) error {
-			w.persist(ctx)
+			w.lead(ctx)
 			return ctx.Err()
 		})
 		if err == nil || ctx.Err() != nil {
@@ -126,6 +128,35 @@ func (w *Watch) Run(ctx context.Context) {
 		w.log.Warn("the lease of the watcher cannot be asked for; trying again", "error", err)
 		pause(ctx, lastPause)
 	}
+}
+
+// lead watches while this sidecar is the one that does.
+func (w *Watch) lead(ctx context.Context) {
+	leads := func(ctx context.Context) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.leads, w.since = ctx, time.Now()
+	}
+	leads(ctx)
+	defer leads(nil) //nolint:staticcheck // nobody does then
+	w.persist(ctx)
+}
+
+// ErrNotLeading: another sidecar watches, or nobody does.
+var ErrNotLeading = errors.New("this sidecar does not watch now")
+
+// Leading runs work that needs what the watcher knows, if it is this sidecar that watches; the context of work ends when it no longer is.
+func (w *Watch) Leading(ctx context.Context, work func(context.Context) error) error {
+	w.mu.Lock()
+	leads := w.leads
+	w.mu.Unlock()
+	if leads == nil || leads.Err() != nil {
+		return ErrNotLeading
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(leads, func() { cancel(ErrNotLeading) })()
+	return work(ctx)
 }
 
 const (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/drey-flink/drey/sidecar/internal/checkpoint"
 	"github.com/drey-flink/drey/sidecar/internal/checkpoint/contents"
+	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
 	"github.com/drey-flink/drey/sidecar/internal/problem"
 	"github.com/drey-flink/drey/sidecar/internal/replay"
 	"github.com/drey-flink/drey/sidecar/internal/statestore/segment"
@@ -29,8 +30,16 @@ type Watch interface {
 	Contents(ctx context.Context, path string) (*contents.Checkpoint, error)
 }
 
-// Finder finds checkpoints through the watcher.
-type Finder struct{ Watch Watch }
+// Flink is what is needed of its REST API: see flinkrest.Client.
+type Flink interface {
+	Checkpoints(ctx context.Context, job string) (flinkrest.Checkpoints, error)
+}
+
+// Finder finds checkpoints through the watcher, and through Flink if another sidecar watches.
+type Finder struct {
+	Watch Watch
+	Flink Flink
+}
 
 var _ replay.Checkpoints = Finder{}
 
@@ -38,9 +47,9 @@ var _ replay.Checkpoints = Finder{}
 func (f Finder) Find(ctx context.Context, r replay.Request) (found replay.Checkpoint, err error) {
 	paths := []string{r.Path}
 	if r.Path == "" {
-		record, err := f.Watch.Checkpoint(r.Job, r.CheckpointID)
+		record, err := f.record(ctx, r)
 		if err != nil {
-			return found, problem.New(problem.NotFound, "checkpoint %d of job %s: the watcher does not know it (%v); say where it is: path", r.CheckpointID, r.Job, err)
+			return found, err
 		}
 		paths = []string{record.Path}
 		if record.Triggered > 0 {
@@ -70,6 +79,36 @@ func (f Finder) Find(ctx context.Context, r replay.Request) (found replay.Checkp
 		errs = append(errs, fmt.Errorf("%s: %w", path, err))
 	}
 	return found, errors.Join(errs...)
+}
+
+// record is what is known of a checkpoint.
+func (f Finder) record(ctx context.Context, r replay.Request) (checkpoint.Record, error) {
+	record, err := f.Watch.Checkpoint(r.Job, r.CheckpointID)
+	if err == nil {
+		return record, nil
+	}
+	if problem.From(err).Code != problem.NotFound {
+		return record, err
+	}
+	all, err := f.Flink.Checkpoints(ctx, r.Job)
+	if err != nil && !flinkrest.IsNotFound(err) {
+		return record, fmt.Errorf("checkpoint %d of job %s: the watcher of this sidecar does not know it, and Flink: %w", r.CheckpointID, r.Job, err)
+	}
+	shown := all.History
+	for _, latest := range []*flinkrest.Checkpoint{all.Latest.Completed, all.Latest.Savepoint} {
+		if latest != nil {
+			shown = append(shown, *latest)
+		}
+	}
+	for _, c := range shown {
+		if c.ID == r.CheckpointID && c.Status == "COMPLETED" && c.ExternalPath != "" {
+			return checkpoint.Record{
+				Key:       checkpoint.Key{Job: r.Job, ID: c.ID, Path: c.ExternalPath, Triggered: int64(c.Triggered)},
+				Savepoint: c.IsSavepoint,
+			}, nil
+		}
+	}
+	return record, problem.New(problem.NotFound, "checkpoint %d of job %s: neither the watcher of this sidecar nor Flink, which shows the last ones, knows it; say where it is (--path), or ask the sidecar that watches", r.CheckpointID, r.Job)
 }
 
 // Operators are those of a checkpoint that have state in Go, with their references.

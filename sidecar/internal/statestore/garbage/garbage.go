@@ -18,6 +18,7 @@ package garbage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -298,8 +299,11 @@ func parseKey(key string) (job string, epoch uint64, ok bool) {
 // Observe is told of each look.
 type Observe func(report Report, err error)
 
-// Run looks again and again until ctx ends; each look is done by exclusive, which waits for its turn among several sidecars.
-func (c *Collector) Run(ctx context.Context, exclusive func(ctx context.Context, work func(context.Context) error) error, observe Observe) {
+// ErrNotHere: it is for another sidecar to look.
+var ErrNotHere = errors.New("another sidecar collects snapshots of state")
+
+// Run looks again and again until ctx ends; each look is done by lead, which answers ErrNotHere if it is not this sidecar's turn.
+func (c *Collector) Run(ctx context.Context, lead func(ctx context.Context, work func(context.Context) error) error, observe Observe) {
 	ticker := time.NewTicker(c.config.Interval)
 	defer ticker.Stop()
 	for {
@@ -309,12 +313,16 @@ func (c *Collector) Run(ctx context.Context, exclusive func(ctx context.Context,
 		case <-ticker.C:
 		}
 		var report Report
-		err := exclusive(ctx, func(ctx context.Context) (err error) {
+		err := lead(ctx, func(ctx context.Context) (err error) {
 			report, err = c.Once(ctx)
 			return err
 		})
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, ErrNotHere) {
+			clear(c.seen) // what was garbage once need not have been since
+			continue
 		}
 		if err != nil {
 			c.log.Info("snapshots of state are not collected now", "why", err)

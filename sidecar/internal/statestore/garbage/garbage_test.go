@@ -448,6 +448,43 @@ func TestForgottenJobThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// Only the sidecar that watches looks; one that watches again begins anew, since much may have happened in between.
+func TestNotHere(t *testing.T) {
+	w := newWorld(t)
+	j := w.start(1, nil)
+	for range 8 {
+		w.write(j, 1)
+		w.checkpoint(j, false)
+	}
+	j.Retained = j.Retained[7:]
+	w.collector.config.Interval = time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	turns := []bool{true, false, false, true}
+	var reports []Report
+	w.collector.Run(ctx, func(ctx context.Context, work func(context.Context) error) error {
+		here := turns[0]
+		if turns = turns[1:]; len(turns) == 0 {
+			defer stop()
+		}
+		w.now = w.now.Add(2 * time.Minute)
+		if !here {
+			return ErrNotHere
+		}
+		var report Report
+		err := work(ctx)
+		report.Waiting = len(w.collector.seen)
+		reports = append(reports, report)
+		return err
+	}, func(r Report, err error) {
+		if err != nil || len(r.Garbage) > 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+	if len(reports) != 2 || reports[0].Waiting == 0 || reports[1].Waiting != reports[0].Waiting {
+		t.Errorf("%+v", reports)
+	}
+}
+
 func (w *world) foreign(key string) {
 	w.t.Helper()
 	_, err := w.store.Create(w.t.Context(), key, strings.NewReader("x"), 1)
