@@ -20,7 +20,7 @@ import (
 // Exit codes.
 const (
 	ExitOK      = 0
-	ExitFailure = 1 // it was tried and did not work
+	ExitFailure = 1 // it was tried and did not work; so it is with an audit that found nothing to decide again
 	ExitUsage   = 2 // the command line or the configuration is wrong: nothing was tried
 	ExitDiffer  = 4 // an audit has found decisions that differ
 

@@ -13,6 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/drey-flink/drey/sidecar/internal/cli"
+	"github.com/drey-flink/drey/sidecar/internal/flinkrest/flinkresttest"
+	"github.com/drey-flink/drey/sidecar/metadata"
 	"github.com/drey-flink/drey/udf-bridge/udf"
 )
 
@@ -66,8 +68,34 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "bound": bound},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "bound": bound, "flink": flink(t)},
 	})
+}
+
+// slowJob is one of which the JobManager of flink does not tell for as long as a script lasts.
+const slowJob = "34ab15ac1452e671ba95b9cfcafa7c47"
+
+// flink CAPTURE starts a scripted JobManager whose job has just completed a checkpoint: that of a capture. It sets $FLINK, $JOB,
+// $CHECKPOINT and $SLOWJOB.
+func flink(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		folder := filepath.Join(ts.Getenv("METADATA"), args[0])
+		content, err := os.ReadFile(filepath.Join(folder, "_metadata"))
+		ts.Check(err)
+		meta, err := metadata.Parse(content)
+		ts.Check(err)
+		jm := flinkresttest.New(t)
+		jm.AddJob(fraudJob, "fraud").Complete(meta.CheckpointID, "file:"+folder, time.Now().UnixMilli())
+		ended := make(chan struct{})
+		ts.Defer(func() { close(ended) })
+		for range 10 {
+			jm.Script("GET /jobs/"+slowJob+"/checkpoints", flinkresttest.Answer{Wait: ended})
+		}
+		ts.Setenv("FLINK", jm.URL)
+		ts.Setenv("JOB", fraudJob)
+		ts.Setenv("SLOWJOB", slowJob)
+		ts.Setenv("CHECKPOINT", fmt.Sprint(meta.CheckpointID))
+	}
 }
 
 // await FILE waits until the file is there.

@@ -71,6 +71,14 @@ func (c *client) raw(ctx context.Context, path string) (text []byte, err error) 
 	return text, c.ask(ctx, http.MethodGet, path, nil, &text)
 }
 
+// statusError is an answer that is an error.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
 func (c *client) ask(ctx context.Context, method, path string, body io.Reader, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -93,9 +101,9 @@ func (c *client) ask(ctx context.Context, method, path string, body io.Reader, v
 	if resp.StatusCode != http.StatusOK && (method == http.MethodGet || resp.StatusCode/100 != 2) {
 		var p problem.Document
 		if json.Unmarshal(text, &p) == nil && p.Code != "" {
-			return fmt.Errorf("%s: %s: %s", path, p.Code, p.Detail)
+			return &statusError{resp.StatusCode, fmt.Sprintf("%s: %s: %s", path, p.Code, p.Detail)}
 		}
-		return fmt.Errorf("%s: %s: %s", path, resp.Status, strings.TrimSpace(string(text)))
+		return &statusError{resp.StatusCode, fmt.Sprintf("%s: %s: %s", path, resp.Status, strings.TrimSpace(string(text)))}
 	}
 	if v == nil {
 		return nil

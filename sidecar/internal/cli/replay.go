@@ -73,7 +73,8 @@ func (p *program) replayStart() *cobra.Command {
 		Long: `Asks a sidecar for a replay from a checkpoint, and waits for its end; Ctrl-C stops waiting, and the replay goes on. The same
 job, checkpoint, mode and --request-id are the same replay: asked for again, it is shown.
 
-Modes: audit    decide again, aside, what was decided after the checkpoint, and compare (default); exit 4 if decisions differ
+Modes: audit    decide again, aside, what was decided after the checkpoint, and compare (default); exit 4 if decisions differ,
+                1 if there was none to decide again
        restore  load the state of the checkpoint for calls without a session: --operator says whose, --function who gets it
        job      cancel the job, if it runs, and submit it again from the checkpoint: --jar, --entry-class, and its arguments after --`,
 		Example: `  drey replay start 42 --job 14ab15ac1452e671ba95b9cfcafa7c47
@@ -176,49 +177,31 @@ func (p *program) startReplay(ctx context.Context, f *replayFlags, args []string
 			return err
 		}
 	}
-	return errors.Join(p.print(f.output, r, func(w io.Writer) { showReplay(w, &r) }), endOf(&r))
+	return errors.Join(p.printReplay(ctx, c, f.output, &r), endOf(&r))
 }
 
 // endOf is the error that the end of a replay is, if it is one.
 func endOf(r *replay.Replay) error {
-	switch {
+	switch s := r.Summary; {
 	case r.State == replay.Failed:
 		return fmt.Errorf("replay %s failed: %s", r.ID, r.Error)
 	case r.State == replay.Cancelled:
 		return fmt.Errorf("replay %s was cancelled", r.ID)
-	case r.Summary != nil && r.Summary.Different > 0:
-		return fmt.Errorf("%w: %d of %d", errDiffer, r.Summary.Different, r.Summary.Decisions)
+	case s != nil && s.Different > 0:
+		return fmt.Errorf("%w: %d of %d", errDiffer, s.Different, s.Decisions)
+	case s != nil && s.Decisions == 0:
+		return fmt.Errorf("replay %s has decided nothing again (%d decisions could not be), so nothing is known: was there any after checkpoint %d, and in the log of this sidecar? drey decisions tail shows it", r.ID, s.Skipped, r.CheckpointID)
 	}
 	return nil
-}
-
-// followReplay shows how a replay goes on, until it has ended.
-func (p *program) followReplay(ctx context.Context, c *client, r replay.Replay) (replay.Replay, error) {
-	last := ""
-	for !r.State.Final() {
-		line := progressLine(&r)
-		if line != last {
-			fmt.Fprintln(p.stderr, line)
-			last = line
-		}
-		select {
-		case <-ctx.Done():
-			return r, fmt.Errorf("%w: the replay goes on; drey replay watch %s", errInterrupted, r.ID)
-		case <-time.After(askAgain):
-		}
-		id := r.ID
-		r = replay.Replay{}
-		if err := c.get(ctx, "/v1/replays/"+url.PathEscape(id), &r); err != nil {
-			return r, err
-		}
-	}
-	return r, nil
 }
 
 func progressLine(r *replay.Replay) string {
 	line := fmt.Sprintf("%s  %s", r.ID, r.State)
 	if r.Paused {
 		line += " (paused)"
+	}
+	if r.Waiting != "" {
+		line += "  (" + r.Waiting + ")"
 	}
 	if p := r.Progress; p.Total > 0 {
 		line += fmt.Sprintf("  %d of %d %s", p.Done, p.Total, p.Unit)
@@ -242,31 +225,6 @@ func (p *program) saveReports(ctx context.Context, c *client, id, report, page s
 	return nil
 }
 
-func showReplay(w io.Writer, r *replay.Replay) {
-	row(w, "replay", r.ID, string(r.State))
-	row(w, "job", r.Job, "checkpoint "+strconv.FormatInt(r.CheckpointID, 10), string(r.Mode))
-	for i, step := range r.Plan {
-		text := fmt.Sprintf("%d. %s", i+1, step.What)
-		if step.Bytes > 0 {
-			text += fmt.Sprintf(" (%d bytes)", step.Bytes)
-		}
-		row(w, "plan", text)
-	}
-	if s := r.Summary; s != nil {
-		row(w, "decisions", fmt.Sprintf("%d decided again: %d the same, %d different, %d could not be", s.Decisions, s.Same, s.Different, s.Skipped))
-		row(w, "guarantee", s.Guarantee)
-	}
-	if r.NewJob != "" {
-		row(w, "new job", r.NewJob)
-	}
-	if r.Error != "" {
-		row(w, "error", r.Error)
-	}
-	if p := r.Progress; !r.State.Final() && p.Total > 0 {
-		row(w, "progress", fmt.Sprintf("%d of %d %s", p.Done, p.Total, p.Unit))
-	}
-}
-
 // replayOne is a command about one replay, which it shows in the end; end, if there is one, says how to exit then.
 func (p *program) replayOne(use, short string, do func(ctx context.Context, c *client, id string) (replay.Replay, error), end func(*replay.Replay) error) *cobra.Command {
 	var server, output string
@@ -282,7 +240,7 @@ func (p *program) replayOne(use, short string, do func(ctx context.Context, c *c
 		if err != nil {
 			return err
 		}
-		err = p.print(output, r, func(w io.Writer) { showReplay(w, &r) })
+		err = p.printReplay(cmd.Context(), c, output, &r)
 		if end != nil {
 			err = errors.Join(err, end(&r))
 		}

@@ -1,6 +1,7 @@
 package decisions
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -94,6 +95,18 @@ func (d *Decision) Reasons() []string {
 		return nil
 	}
 	return r.Reasons
+}
+
+// RulesVersion is the version of the rules that decided, with their hash, if the result is one of rules: the member "version" beside "rules".
+func (d *Decision) RulesVersion() string {
+	var r struct {
+		Rules   []string `json:"rules"`
+		Version string   `json:"version"`
+	}
+	if !bytes.Contains(d.Result, []byte(`"rules"`)) || json.Unmarshal(d.Result, &r) != nil || r.Rules == nil {
+		return ""
+	}
+	return r.Version
 }
 
 // NoteKind says what a note tells.

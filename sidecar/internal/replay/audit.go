@@ -364,9 +364,10 @@ func (w *worker) again(ctx context.Context, d *decisions.Decision, parts *states
 	}
 	code := now.Outcome
 	now.Outcome = report.Outcome(now.Result, code)
+	now.Rules = (&decisions.Decision{Result: result}).RulesVersion()
 	found := &report.Difference{
 		Seq: d.Seq, ID: d.ID, Time: d.Time, Function: d.Function, Operator: d.Operator, Key: d.Key, Version: d.Version, Build: d.Build,
-		Then: report.Decided{Result: d.Result, Error: d.ErrorMessage, Outcome: report.Outcome(d.Result, d.ErrorCode)},
+		Then: report.Decided{Result: d.Result, Error: d.ErrorMessage, Outcome: report.Outcome(d.Result, d.ErrorCode), Rules: d.RulesVersion()},
 		Now:  now,
 	}
 	same := code == d.ErrorCode && report.Same(d.Result, result, w.audit.Ignore)

@@ -62,8 +62,10 @@ type Deps struct {
 	Decisions   Decisions
 	Functions   Functions
 	Build       string // that decides now
-	Jobs        JobRunner
-	Local       Local
+	// Rules is the version, with the hash, of the rules by which a function decides now, "" if it goes by none. It may be nil.
+	Rules func(function string) string
+	Jobs  JobRunner
+	Local Local
 	// Leader runs work while this sidecar may do it; nil is always.
 	Leader func(ctx context.Context, work func(ctx context.Context) error) error
 	Owner  string

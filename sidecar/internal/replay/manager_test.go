@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -77,6 +78,7 @@ type fixture struct {
 	// forgetful never says that it has told anybody.
 	forgetful bool
 	lead      func(ctx context.Context, work func(context.Context) error) error // nil: always
+	rules     func(function string) string
 	stop      func()
 }
 
@@ -101,7 +103,7 @@ func (f *fixture) start(folder string, now functions) {
 	var err error
 	f.Manager, err = New(Config{Folder: folder, KeepFinished: 3, MaxDifferences: 10, Modes: []Mode{Audit, Restore, Job}}, Deps{
 		Leader: f.lead, Owner: "me", Holder: func() string { return "somebody" },
-		Checkpoints: f.found, Snapshots: f.world.store, Decisions: f.world.log, Functions: now, Build: "now", Jobs: f.jobs, Local: f.local,
+		Checkpoints: f.found, Snapshots: f.world.store, Decisions: f.world.log, Functions: now, Build: "now", Jobs: f.jobs, Local: f.local, Rules: f.rules,
 		Ended: func(r Replay, told func()) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -368,6 +370,44 @@ func TestSameRequest(t *testing.T) {
 	}
 	f.until(dry.ID, ended)
 	f.until(first.ID, ended)
+}
+
+// A changed rules file is another build: it is named, and nothing is changed with it unless that is allowed.
+func TestRulesArePinned(t *testing.T) {
+	f := newFixture(t, functions{limit: 1})
+	f.stop()
+	for i, d := range f.world.log {
+		d.Build, d.Result = "now", fmt.Appendf(nil, `{"decision":"alert","rules":["x"],"version":"bad+%d"}`, i/4)
+	}
+	version := "good+2"
+	f.rules = func(function string) string {
+		if function != "add" {
+			return ""
+		}
+		return version
+	}
+	f.start(f.config.Folder, functions{limit: 1})
+	job := Request{Mode: Job, RequestID: "refused", Resubmit: &Resubmit{JarID: "jar"}}
+	r := f.until(f.ask(job).ID, ended)
+	if r.State != Failed || !strings.Contains(r.Error, "bad+0") || !strings.Contains(r.Error, "good+2") || !strings.Contains(r.Error, "--allow-skew") || len(f.jobs.submitted) > 0 {
+		t.Errorf("%+v", r)
+	}
+	job.RequestID, job.AllowSkew = "allowed", true
+	if r := f.until(f.ask(job).ID, ended); r.State != Completed {
+		t.Errorf("%+v", r)
+	}
+	audit := f.until(f.ask(Request{}).ID, ended)
+	made, err := f.Report(audit.ID)
+	if err != nil || made.Rules["bad+0"] != 3 || made.Rules["bad+1"] != 2 || made.Different != 5 || made.Differences[0].Then.Rules != "bad+0" {
+		t.Errorf("%+v, %v", made, err)
+	}
+	for _, d := range f.world.log {
+		d.Result = []byte(`{"rules":[],"version":"good+2"}`)
+	}
+	job.RequestID, job.AllowSkew = "the same", false
+	if r := f.until(f.ask(job).ID, ended); r.State != Completed {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A replay is stopped, goes on, is cancelled; one that a process left behind goes on in the next.

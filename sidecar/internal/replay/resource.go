@@ -41,7 +41,7 @@ type Request struct {
 	Mode         Mode   `json:"mode"`                 // "" is audit
 	RequestID    string `json:"request_id,omitempty"` // of the caller; "" is one as good as another
 	DryRun       bool   `json:"dry_run,omitempty"`    // stop after the plan
-	AllowSkew    bool   `json:"allow_skew,omitempty"` // go on although another build decided than the one that decides again
+	AllowSkew    bool   `json:"allow_skew,omitempty"` // go on although another build, or other rules, decided than the ones that decide again
 	// Path of the checkpoint, if the watcher does not know it: a folder with _metadata, or its URL.
 	Path string `json:"path,omitempty"`
 

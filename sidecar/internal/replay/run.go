@@ -175,8 +175,8 @@ func chosen(all []OperatorState, r *Replay) ([]OperatorState, error) {
 // newest is how many of the newest decisions of a log tell who decides.
 const newest = 10_000
 
-// pinned refuses to change anything with another build than the one that has decided, unless that is allowed. For an audit another build is the
-// purpose: its report names both.
+// pinned refuses to change anything with another build, or other rules, than have decided, unless that is allowed. For an audit they are the
+// purpose: its report names both sides.
 func (m *Manager) pinned(ctx context.Context, r *Replay) error {
 	if r.Mode == Audit || r.AllowSkew || m.deps.Decisions == nil {
 		return nil
@@ -192,6 +192,13 @@ func (m *Manager) pinned(ctx context.Context, r *Replay) error {
 		}
 		if build := e.Decision.Build; build != m.deps.Build {
 			return problem.New(problem.Conflict, "the job's decisions were made by build %s, this sidecar is build %s: start it as that build, or allow the difference (--allow-skew)", build, m.deps.Build)
+		}
+		if m.deps.Rules == nil {
+			continue
+		}
+		now := m.deps.Rules(e.Decision.Function)
+		if then := e.Decision.RulesVersion(); then != "" && now != "" && then != now {
+			return problem.New(problem.Conflict, "decisions of the job were made by the rules %s, this sidecar has the rules %s: put those in force again, or allow the difference (--allow-skew)", then, now)
 		}
 	}
 	return nil

@@ -323,6 +323,7 @@ func (s *scenario) restart(ctx context.Context, checkpoint int64) error {
 	args := []string{
 		"replay", "start", strconv.FormatInt(checkpoint, 10), "--job", s.job, "--mode", "job", "--server", s.server, "--watch",
 		"--flink", s.cluster.Flink, "--jar", s.jar, "--entry-class", class, "--parallelism", strconv.Itoa(parallelism),
+		"--allow-skew", // the rules are not those that decided, which is what this is for
 	}
 	for _, key := range slices.Sorted(maps.Keys(jobConfig)) {
 		args = append(args, "-D", key+"="+jobConfig[key])

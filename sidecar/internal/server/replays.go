@@ -10,6 +10,7 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/replay"
 	"github.com/drey-flink/drey/sidecar/internal/replay/resubmit"
 	"github.com/drey-flink/drey/sidecar/internal/replay/source"
+	"github.com/drey-flink/drey/sidecar/internal/rules"
 	"github.com/drey-flink/drey/sidecar/internal/stateful"
 	"github.com/drey-flink/drey/sidecar/internal/webhook"
 )
@@ -65,6 +66,14 @@ func (s *sidecar) keepReplays(ctx context.Context, keeper *stateful.Keeper) erro
 		}
 		sender.Send(r.ID+"/"+string(r.State), body, told)
 	}}
+	if s.rules != nil {
+		deps.Rules = func(function string) string {
+			if function != rules.FunctionName {
+				return ""
+			}
+			return s.rules.Status().Version
+		}
+	}
 	var err error
 	if deps.Build, err = buildHash(); err != nil {
 		return fmt.Errorf("replay: hash of this program: %w", err)

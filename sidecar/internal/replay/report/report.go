@@ -16,6 +16,9 @@ type Report struct {
 	// Build has decided again, Builds had decided, with how many decisions each.
 	Build  string           `json:"build"`
 	Builds map[string]int64 `json:"builds"`
+	// Rules are the versions, with their hashes, of the rules that decided then, and now, with how many decisions each.
+	Rules    map[string]int64 `json:"rules,omitempty"`
+	RulesNow map[string]int64 `json:"rules_now,omitempty"`
 	// Ignored are members of results that were not compared.
 	Ignored []string `json:"ignored,omitempty"`
 
@@ -65,6 +68,7 @@ type Decided struct {
 	Result  jsontext.Value `json:"result,omitempty"`
 	Error   string         `json:"error,omitempty"`
 	Reasons []string       `json:"reasons,omitempty"`
+	Rules   string         `json:"rules_version,omitempty"` // by which it was decided
 }
 
 // Bucket is a part of the time.
@@ -100,6 +104,7 @@ const buckets = 60
 // NewBuilder begins a report on decisions between two times; it keeps at most so many differences.
 func NewBuilder(r *Report, most int, from, to time.Time) *Builder {
 	r.Builds, r.Skipped, r.Functions = map[string]int64{}, map[string]int64{}, map[string]*Function{}
+	r.Rules, r.RulesNow = map[string]int64{}, map[string]int64{}
 	r.Differences = []Difference{}
 	b := &Builder{report: r, most: most, started: from, width: max(time.Millisecond, (to.Sub(from)+buckets)/buckets)}
 	if !to.Before(from) {
@@ -125,6 +130,12 @@ func (b *Builder) Add(d *Difference, same, displaced bool) {
 	r := b.report
 	r.Decisions++
 	r.Builds[d.Build]++
+	if d.Then.Rules != "" {
+		r.Rules[d.Then.Rules]++
+	}
+	if d.Now.Rules != "" {
+		r.RulesNow[d.Now.Rules]++
+	}
 	if displaced {
 		r.Displaced++
 	}
