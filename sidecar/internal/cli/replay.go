@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/drey-flink/drey/sidecar/internal/checkpoint"
 	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
@@ -29,6 +30,7 @@ state of the checkpoint aside, makes the decisions of its log again with the fun
 		Example: `  drey replay start 42 --job 14ab15ac1452e671ba95b9cfcafa7c47                     an audit; exit 4 if decisions differ
   drey replay start 42 --job 14ab... --html diff.html --report diff.json
   drey replay start 42 --job 14ab... --mode job --jar job.jar --flink http://jobmanager:8081 -- --output-path s3://out
+  drey replay audit 42 --job 14ab... --path s3://bucket/ck/14ab.../chk-42 --config drey.yaml        without a sidecar, for CI
   drey replay list
   drey replay report r-0123456789abcdef --html diff.html`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -39,7 +41,7 @@ state of the checkpoint aside, makes the decisions of its log again with the fun
 		}, nil)
 	}
 	cmd.AddCommand(
-		p.replayStart(), p.replayList(), p.replayWatch(), p.replayReport(),
+		p.replayStart(), p.replayAudit(), p.replayList(), p.replayWatch(), p.replayReport(),
 		p.replayOne("status ID", "Show a replay", func(ctx context.Context, c *client, id string) (r replay.Replay, err error) {
 			return r, c.get(ctx, "/v1/replays/"+url.PathEscape(id), &r)
 		}, nil),
@@ -85,18 +87,12 @@ Modes: audit    decide again, aside, what was decided after the checkpoint, and 
 	flags := cmd.Flags()
 	serverFlag(cmd, &f.server)
 	outputFlag(cmd, &f.output)
-	flags.StringVar(&f.request.Job, "job", "", "id of the job")
+	f.auditFlags(flags)
 	flags.StringVar(&f.mode, "mode", string(replay.Audit), "audit, restore or job")
 	flags.StringVar(&f.request.RequestID, "request-id", "", "another one is another replay of the same checkpoint; without it every start is another one")
 	flags.BoolVar(&f.request.DryRun, "dry-run", false, "show what would be done")
 	flags.BoolVar(&f.request.AllowSkew, "allow-skew", false, "go on although another build decided than the one that decides now (restore and job)")
 	flags.StringVar(&f.request.Path, "path", "", "where the checkpoint is, if the watcher does not know it: the folder of _metadata")
-	flags.StringVar(&f.request.Operator, "operator", "", "only this operator (its uid)")
-	flags.StringVar(&f.request.Function, "function", "", "only decisions of this function")
-	flags.StringVar(&f.until, "until", "", "only decisions before this `time` (RFC 3339)")
-	flags.StringSliceVar(&f.request.Ignore, "ignore", nil, "members of results that are not compared, such as a version")
-	flags.StringVar(&f.report, "report", "", "write the report of an audit as JSON to this file")
-	flags.StringVar(&f.page, "html", "", "write the report of an audit as an HTML page to this file")
 	flags.BoolVar(&f.watch, "watch", true, "wait for the end")
 	flags.StringVar(&f.flink, "flink", "", "Flink's REST API, to upload --jar to")
 	flags.StringVar(&f.jar, "jar", "", "the job's jar, to be uploaded")
@@ -108,6 +104,17 @@ Modes: audit    decide again, aside, what was decided after the checkpoint, and 
 	flags.BoolVar(&f.resubmit.AllowNonRestoredState, "allow-non-restored-state", false, "state that nobody takes is no error")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return p.startReplay(cmd.Context(), &f, args) }
 	return cmd
+}
+
+// auditFlags are those of every audit.
+func (f *replayFlags) auditFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.request.Job, "job", "", "id of the job")
+	flags.StringVar(&f.request.Operator, "operator", "", "only this operator (its uid)")
+	flags.StringVar(&f.request.Function, "function", "", "only decisions of this function")
+	flags.StringVar(&f.until, "until", "", "only decisions before this `time` (RFC 3339)")
+	flags.StringSliceVar(&f.request.Ignore, "ignore", nil, "members of results that are not compared, such as a version")
+	flags.StringVar(&f.report, "report", "", "write the report of an audit as JSON to this file")
+	flags.StringVar(&f.page, "html", "", "write the report of an audit as an HTML page to this file")
 }
 
 func (f *replayFlags) complete(args []string) (err error) {

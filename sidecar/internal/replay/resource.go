@@ -1,6 +1,10 @@
 package replay
 
-import "time"
+import (
+	"time"
+
+	"github.com/drey-flink/drey/sidecar/internal/replay/report"
+)
 
 // Mode is what a replay does.
 type Mode string
@@ -117,4 +121,13 @@ type Summary struct {
 	Skipped int64 `json:"skipped"`
 	// Guarantee is "checkpointed" if the cut is that of Flink's barrier, "at-least-once" if it is by time.
 	Guarantee string `json:"guarantee"`
+}
+
+// SummaryOf is that of a report.
+func SummaryOf(made *report.Report) *Summary {
+	s := &Summary{Decisions: made.Decisions, Same: made.Same, Different: made.Different, Guarantee: made.Guarantee}
+	for _, n := range made.Skipped {
+		s.Skipped += n
+	}
+	return s
 }

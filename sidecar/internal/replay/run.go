@@ -107,7 +107,7 @@ func (m *Manager) steps(ctx context.Context, r *Replay, end *Replay) error {
 	if err != nil {
 		return err
 	}
-	operators, err := chosen(found.Operators, r)
+	operators, err := Chosen(found.Operators, &r.Request)
 	if err != nil {
 		return err
 	}
@@ -154,8 +154,8 @@ func (m *Manager) steps(ctx context.Context, r *Replay, end *Replay) error {
 	}
 }
 
-// chosen are the operators that a request is about.
-func chosen(all []OperatorState, r *Replay) ([]OperatorState, error) {
+// Chosen are the operators that a request is about.
+func Chosen(all []OperatorState, r *Request) ([]OperatorState, error) {
 	if r.Operator == "" || r.Mode == Job {
 		return all, nil
 	}
@@ -242,10 +242,7 @@ func (m *Manager) audit(ctx context.Context, r *Replay, found Checkpoint, operat
 		return err
 	}
 	end.Builds = made.Builds
-	end.Summary = &Summary{Decisions: made.Decisions, Same: made.Same, Different: made.Different, Guarantee: made.Guarantee}
-	for _, n := range made.Skipped {
-		end.Summary.Skipped += n
-	}
+	end.Summary = SummaryOf(made)
 	return nil
 }
 
