@@ -102,6 +102,9 @@ func TestFind(t *testing.T) {
 		"another one is at the path": {
 			world: world{there: map[string]metadata.Metadata{"s3://x/y": {CheckpointID: 9}}}, id: 7, path: "s3://x/y", says: "is checkpoint 9, not 7",
 		},
+		"a savepoint that failed": {
+			world: world{records: map[int64]checkpoint.Record{6: {Key: checkpoint.Key{ID: 6}, State: checkpoint.Gone, Savepoint: true}}}, id: 6, says: "--path",
+		},
 		"it failed":              {world: world{flink: shown}, id: 6, says: "--path"},
 		"nobody knows it":        {world: world{flink: shown}, id: 4, says: "--path"},
 		"Flink forgot the job":   {world: world{away: &flinkrest.Error{Status: 404}}, id: 4, says: "--path"},

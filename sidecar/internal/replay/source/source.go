@@ -84,10 +84,10 @@ func (f Finder) Find(ctx context.Context, r replay.Request) (found replay.Checkp
 // record is what is known of a checkpoint.
 func (f Finder) record(ctx context.Context, r replay.Request) (checkpoint.Record, error) {
 	record, err := f.Watch.Checkpoint(r.Job, r.CheckpointID)
-	if err == nil {
+	if err == nil && record.Path != "" { // one that failed has none
 		return record, nil
 	}
-	if problem.From(err).Code != problem.NotFound {
+	if err != nil && problem.From(err).Code != problem.NotFound {
 		return record, err
 	}
 	all, err := f.Flink.Checkpoints(ctx, r.Job)
