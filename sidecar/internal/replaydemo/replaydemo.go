@@ -141,7 +141,7 @@ func (s *scenario) run(ctx context.Context) error {
 		return err
 	}
 
-	s.title("4. The job is restarted from checkpoint %d, with the good rule", before.ID)
+	s.title("4. The job is restarted from checkpoint %d, with the good rule, which is not the one that decided (--allow-skew)", before.ID)
 	if err := s.restart(ctx, before.ID); err != nil {
 		return err
 	}
