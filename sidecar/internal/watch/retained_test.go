@@ -128,19 +128,22 @@ func TestStandingOfAnEarlierTime(t *testing.T) {
 	w.complete(1)
 	r := w.start()
 	r.awaitState(1, checkpoint.Copied)
-	r.stop()
+	if all, err := r.Standing(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
 	w.jm.Kill()
-	r = w.start()
 	r.await("Flink is away", func() bool { return r.Status().Error != "" })
 	if all, err := r.Standing(t.Context()); err == nil {
-		t.Errorf("%+v", all)
+		t.Errorf("while Flink is away: %+v", all)
 	}
 	r.stop()
 	w.jm.Revive()
-	w.jm.Script("GET /jobs/"+job+"/checkpoints", flinkresttest.Answer{Status: 500, Body: `{"errors":["later"]}`})
+	later := make(chan struct{})
+	defer close(later)
+	w.jm.Script("GET /jobs/"+job+"/checkpoints", flinkresttest.Answer{Wait: later})
 	r = w.start()
 	r.await("Flink has told of its jobs", func() bool { return !r.Status().Polled.IsZero() })
 	if all, err := r.Standing(t.Context()); err == nil {
-		t.Errorf("%+v", all)
+		t.Errorf("before Flink has told of its checkpoints: %+v", all)
 	}
 }
