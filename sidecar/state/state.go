@@ -68,7 +68,7 @@ func (s *State) Guarantee() string { return string(s.scope.Guarantee) }
 // Version is the highest version of the values that the call has looked at or is about to replace; 0 if there was none. It grows
 // from change to change of a key, and is the same after the same events in the same order, also after a restore.
 func (s *State) Version() uint64 {
-	_, version := s.scope.Seen()
+	_, _, version := s.scope.Seen()
 	return version
 }
 

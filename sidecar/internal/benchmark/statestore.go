@@ -56,7 +56,7 @@ func (s *stateOf) put(ctx context.Context, keyGroup uint16, key string, size int
 	if _, err := s.random.Read(value); err != nil {
 		return err
 	}
-	_, err := s.sessions.Apply(ctx, s.token, session.Request{Request: statestore.Request{KeyGroup: keyGroup, Epoch: s.epoch}}, func(tx *statestore.Tx) ([]byte, error) {
+	_, _, err := s.sessions.Apply(ctx, s.token, session.Request{Request: statestore.Request{KeyGroup: keyGroup, Epoch: s.epoch}}, func(tx *statestore.Tx) ([]byte, error) {
 		tx.Change(key, statestore.Set(value, 0))
 		return nil, nil
 	})

@@ -31,8 +31,9 @@ type Decision struct {
 	// ErrorCode is that of package problem, empty if there is a result.
 	ErrorCode, ErrorMessage string
 
-	State []StateRead // what of its state the function read, in order
-	Rules []string    // the rules that fired, in order
+	State        []StateRead // what of its state the function read, in order
+	StateUnnamed int         // how many names it read beyond those
+	Rules        []string    // the rules that fired, in order
 
 	// Of a decision about the state of a key. Version is that of the key group after it, in the timeline of the session, and 0
 	// without one; the last Writes of it are its own.
@@ -44,7 +45,9 @@ type Decision struct {
 	Writes    int
 	Watermark int64 // that the function saw, in ms since 1970; 0 or math.MinInt64 is none
 
-	Replayed bool // answered from memory: the same as an earlier decision of the same id
+	// Replayed: answered from memory: the same as an earlier decision of the same id, which was logged unless the log or the process failed just
+	// then. Of a decision under a session Epoch is that in which it was made.
+	Replayed bool
 
 	// The log sets what follows.
 	Seq     uint64 // number in the log, from 1 on

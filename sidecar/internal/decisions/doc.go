@@ -53,6 +53,7 @@
 //	  uint64 version = 22;  uint32 writes = 23;                     // of the key group after it; how many of it are its own
 //	  sint64 watermark = 24;                                        // ms since 1970
 //	  string session = 25;  uint64 restored = 26;
+//	  uint32 state_unnamed = 27;                                    // reads that were too many to be among state
 //	}
 //	message StateRead { string state = 1;  string key = 2;  uint64 version = 3; }
 //	message Note {

@@ -39,6 +39,7 @@ const (
 	fieldWatermark    protowire.Number = 24
 	fieldSession      protowire.Number = 25
 	fieldRestored     protowire.Number = 26
+	fieldStateUnnamed protowire.Number = 27
 
 	stateName    protowire.Number = 1
 	stateKey     protowire.Number = 2
@@ -108,6 +109,7 @@ func (e *encoder) append(b []byte, d *Decision) []byte {
 	for i := range d.State {
 		b = e.appendState(b, &d.State[i], &masked)
 	}
+	b = appendNumber(b, fieldStateUnnamed, uint64(max(0, d.StateUnnamed)))
 	for _, rule := range d.Rules {
 		b = protowire.AppendString(protowire.AppendTag(b, fieldRule, protowire.BytesType), rule)
 	}
@@ -277,6 +279,8 @@ func decode(seq uint64, body []byte, like *Decision) (Entry, error) {
 				return err
 			}
 			d.State = append(d.State, s)
+		case fieldStateUnnamed:
+			d.StateUnnamed = int(min(number, math.MaxInt32))
 		case fieldRule:
 			d.Rules = append(d.Rules, string(b))
 		case fieldReplayed:

@@ -27,6 +27,7 @@ type Call struct {
 	Function string // empty = not given
 	Event    []byte // one valid JSON value; part of the memory that was read
 	State    *State // nil = not given
+	Origin   Origin // zero = not given
 }
 
 // Batch is a list of calls.
@@ -35,7 +36,7 @@ type Batch struct {
 	Items    []Call
 }
 
-// ReadCall reads {"event": any, "function"?: string, "id"?: string, "state"?: State}. The error is a *problem.Error; the call then holds
+// ReadCall reads {"event": any, "function"?: string, "id"?: string, "state"?: State, "origin"?: Origin}. The error is a *problem.Error; the call then holds
 // what could be read, so that an answer can still name the id.
 func ReadCall(body []byte) (Call, error) {
 	d := newReader(body)
@@ -115,6 +116,8 @@ func (d *reader) call(at string) (Call, error) {
 			call.ID, err = d.id(at + "id")
 		case "state":
 			call.State, err = d.state(at + "state")
+		case "origin":
+			call.Origin, err = d.origin(at + "origin")
 		default:
 			return false, nil
 		}

@@ -57,7 +57,7 @@ func TestReadCallRefuses(t *testing.T) {
 		"trailing brace":  {`{"event":1}}`, []string{"body: invalid character '}' at start of value (at byte 11)"}},
 		"trailing value":  {`{"event":1} {}`, []string{"body: more than one JSON value"}},
 		"missing event":   {`{}`, []string{"event: is missing"}},
-		"all at once":     {`{"evnt":1,"id":5,"function":["f"],"x":{}}`, []string{"evnt: unknown key; did you mean event?", "id: is a number, must be a string", "function: is an array, must be a string", "x: unknown key; the keys are event, function, id, state", "event: is missing"}},
+		"all at once":     {`{"evnt":1,"id":5,"function":["f"],"x":{}}`, []string{"evnt: unknown key; did you mean event?", "id: is a number, must be a string", "function: is an array, must be a string", "x: unknown key; the keys are event, function, id, origin, state", "event: is missing"}},
 		"empty strings":   {`{"event":1,"id":"","function":""}`, []string{"id: is empty: give a value or leave the key out", "function: is empty: give a value or leave the key out"}},
 		"duplicate key":   {`{"event":1,"event":2}`, []string{`event: the name stands twice in its object (at byte 11)`}},
 		"duplicate below": {`{"event":{"a":[{"b":1,"b":2}]}}`, []string{`event.a.0.b: the name stands twice in its object (at byte 22)`}},

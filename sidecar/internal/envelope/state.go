@@ -16,19 +16,30 @@ type State struct {
 	Epoch    uint64
 	// Watermark in ms since 1970; math.MinInt64 = not given.
 	Watermark int64
+	// LowWatermark is that of the oldest request without an answer; the same as Watermark if it was not given.
+	LowWatermark int64
 }
+
+// Origin says where in Flink an event comes from.
+type Origin struct {
+	Job     string
+	Subtask int
+}
+
+// MaxSubtask is one less than Flink's highest parallelism.
+const MaxSubtask = MaxKeyGroup
 
 // MaxKeyGroup is one less than Flink's highest max parallelism.
 const MaxKeyGroup = 1<<15 - 1
 
 // state reads {"key": string, "watermark"?: int64} or, of a session, {"session": string, "epoch": uint64, "key_group": uint,
-// "key": string, "watermark"?: int64}. null is as good as leaving the key out.
+// "key": string, "watermark"?: int64, "low_watermark"?: int64}. null is as good as leaving the key out.
 func (d *reader) state(at string) (*State, error) {
 	if d.dec.PeekKind() == 'n' {
 		return nil, d.dec.SkipValue()
 	}
 	s := State{Watermark: math.MinInt64}
-	var key, keyGroup, epoch bool
+	var key, keyGroup, epoch, low bool
 	ok, err := d.object(at+".", func(name []byte) (bool, error) {
 		var err error
 		switch string(name) {
@@ -52,6 +63,12 @@ func (d *reader) state(at string) (*State, error) {
 				return true, d.dec.SkipValue()
 			}
 			s.Watermark, err = d.integer(at+".watermark", math.MinInt64, math.MaxInt64)
+		case "low_watermark":
+			if d.dec.PeekKind() == 'n' {
+				return true, d.dec.SkipValue()
+			}
+			low = true
+			s.LowWatermark, err = d.integer(at+".low_watermark", math.MinInt64, math.MaxInt64)
 		default:
 			return false, nil
 		}
@@ -60,10 +77,38 @@ func (d *reader) state(at string) (*State, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
+	if !low {
+		s.LowWatermark = s.Watermark
+	}
 	for _, v := range CheckState(s.Session != "", key, keyGroup, epoch) {
 		d.violate(at+"."+v.Field, "%s", v.Message)
 	}
 	return &s, nil
+}
+
+// origin reads {"job": string, "subtask"?: uint}. null is as good as leaving the key out.
+func (d *reader) origin(at string) (o Origin, err error) {
+	if d.dec.PeekKind() == 'n' {
+		return o, d.dec.SkipValue()
+	}
+	ok, err := d.object(at+".", func(name []byte) (bool, error) {
+		var err error
+		switch string(name) {
+		case "job":
+			o.Job, err = d.id(at + ".job")
+		case "subtask":
+			var n int64
+			n, err = d.integer(at+".subtask", 0, MaxSubtask)
+			o.Subtask = int(n)
+		default:
+			return false, nil
+		}
+		return true, err
+	}, originKeys)
+	if ok && err == nil && o.Job == "" {
+		d.violate(at+".job", "is missing")
+	}
+	return o, err
 }
 
 // CheckState says what is wrong with the parts of a state that were given: the fields are named as those of [State] in JSON.

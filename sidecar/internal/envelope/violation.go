@@ -16,9 +16,10 @@ import (
 const maxViolations = 20
 
 const (
-	callKeys  = "event,function,id,state"
-	stateKeys = "epoch,key,key_group,session,watermark"
-	batchKeys = "items,function"
+	callKeys   = "event,function,id,origin,state"
+	originKeys = "job,subtask"
+	stateKeys  = "epoch,key,key_group,low_watermark,session,watermark"
+	batchKeys  = "items,function"
 )
 
 // object reads an object; field reads the value of a key it knows. The result is false if there is no object.

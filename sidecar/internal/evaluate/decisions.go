@@ -53,7 +53,10 @@ func (s *Service) keep(ctx context.Context, start time.Time, req *Request, answe
 		d.Result, d.Time, d.Replayed = answer.Result, answer.Time, answer.Replayed
 		d.Rules = rulesOf(answer.Result)
 		if answer.State != nil {
-			d.State, d.Watermark = answer.State.Reads, answer.State.Watermark
+			d.State, d.StateUnnamed, d.Watermark = answer.State.Reads, answer.State.Unnamed, answer.State.Watermark
+			if answer.Replayed && answer.State.Epoch != 0 {
+				d.Epoch = answer.State.Epoch // when it was decided, which may have been under another session
+			}
 			d.Version, d.Writes = answer.State.Place.Version, answer.State.Place.Writes
 		}
 	}

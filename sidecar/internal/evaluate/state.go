@@ -19,8 +19,9 @@ type State struct {
 	// Of a session: KeyGroup is the key's, as Flink computes it, Epoch the number of the last barrier that the subtask had seen.
 	KeyGroup uint16
 	Epoch    uint64
-	// Watermark that the operator had seen, in ms since 1970; math.MinInt64 is none.
-	Watermark int64
+	// Watermark that the operator had seen when the record came to it, in ms since 1970; math.MinInt64 is none. LowWatermark is the lowest
+	// one of the records that it still waits for; nothing comes any more that is of an earlier one.
+	Watermark, LowWatermark int64
 }
 
 // StateAnswer says what an answer is worth that rests on state.
@@ -28,10 +29,12 @@ type StateAnswer struct {
 	Guarantee string // checkpointed, at-least-once
 	// Version is the highest one of the values that the function looked at.
 	Version uint64
-	Reads   []decisions.StateRead // for the decision log; nil if the answer was stored
+	Reads   []decisions.StateRead // for the decision log
+	Unnamed int                   // reads that were too many to be among them
 	// Place is where the call stands among those of its key group, zero without a session, and Watermark what the function saw.
 	Place     statestore.Place
 	Watermark int64
+	Epoch     uint64 // in which it was decided
 }
 
 // StateCall is a request for a function with state.
@@ -50,9 +53,11 @@ type Applied struct {
 	Guarantee string
 	Version   uint64
 	Reads     []decisions.StateRead
+	Unnamed   int
 	Replayed  bool // the answer was stored with the state
 	Place     statestore.Place
 	Watermark int64
+	Epoch     uint64
 }
 
 // States calls functions with state: each call that succeeds has its effect once, together with its answer. An error of the
@@ -93,6 +98,9 @@ func (s *Service) apply(ctx context.Context, guard *invoke.Guard, req *Request) 
 	}
 	return Answer{
 		ID: req.ID, Function: req.Function, Result: applied.Result, Time: applied.Time, Replayed: applied.Replayed,
-		State: &StateAnswer{Guarantee: applied.Guarantee, Version: applied.Version, Reads: applied.Reads, Place: applied.Place, Watermark: applied.Watermark},
+		State: &StateAnswer{
+			Guarantee: applied.Guarantee, Version: applied.Version, Reads: applied.Reads, Unnamed: applied.Unnamed, Place: applied.Place,
+			Watermark: applied.Watermark, Epoch: applied.Epoch,
+		},
 	}, nil
 }

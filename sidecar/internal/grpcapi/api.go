@@ -80,7 +80,11 @@ func request(in *dreyv1.EvaluateRequest, field string) (evaluate.Request, error)
 	if err != nil {
 		return evaluate.Request{}, err
 	}
-	return evaluate.Request{ID: in.GetId(), Function: in.GetFunction(), Event: event, State: state}, nil
+	origin, err := originOf(in.GetOrigin(), field)
+	if err != nil {
+		return evaluate.Request{}, err
+	}
+	return evaluate.Request{ID: in.GetId(), Function: in.GetFunction(), Event: event, State: state, Origin: origin}, nil
 }
 
 func invalid(field, message string) error {

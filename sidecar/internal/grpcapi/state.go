@@ -10,6 +10,29 @@ import (
 	"github.com/drey-flink/drey/sidecar/internal/problem"
 )
 
+// originOf reads where an event comes from, under the rules that hold over HTTP too.
+func originOf(in *dreyv1.Origin, field string) (evaluate.Origin, error) {
+	if in == nil {
+		return evaluate.Origin{}, nil
+	}
+	var wrong []problem.Violation
+	switch text := envelope.CheckID(in.GetJob()); {
+	case in.GetJob() == "":
+		wrong = append(wrong, problem.Violation{Field: field + "origin.job", Message: "is missing"})
+	case text != "":
+		wrong = append(wrong, problem.Violation{Field: field + "origin.job", Message: text})
+	}
+	if in.GetSubtask() > envelope.MaxSubtask {
+		wrong = append(wrong, problem.Violation{
+			Field: field + "origin.subtask", Message: envelope.OutOfRange(strconv.FormatUint(uint64(in.GetSubtask()), 10), 0, envelope.MaxSubtask),
+		})
+	}
+	if len(wrong) > 0 {
+		return evaluate.Origin{}, envelope.Refuse(wrong)
+	}
+	return evaluate.Origin{Job: in.GetJob(), Subtask: int(in.GetSubtask())}, nil
+}
+
 // stateOf reads which state a call is for, nil if it is for none, under the rules that hold over HTTP too. All that is wrong
 // with it is in one error.
 func stateOf(call *dreyv1.EvaluateRequest, field string) (*evaluate.State, error) {
@@ -40,10 +63,13 @@ func stateOf(call *dreyv1.EvaluateRequest, field string) (*evaluate.State, error
 		return nil, envelope.Refuse(wrong)
 	}
 	state := &evaluate.State{
-		Session: in.GetSession(), Key: in.GetKey(), KeyGroup: uint16(in.GetKeyGroup()), Epoch: in.GetEpoch(), Watermark: math.MinInt64, //nolint:gosec // in the limits
+		Session: in.GetSession(), Key: in.GetKey(), KeyGroup: uint16(in.GetKeyGroup()), Epoch: in.GetEpoch(), Watermark: math.MinInt64, LowWatermark: math.MinInt64, //nolint:gosec // in the limits
 	}
 	if in.Watermark != nil {
-		state.Watermark = in.GetWatermark()
+		state.Watermark, state.LowWatermark = in.GetWatermark(), in.GetWatermark()
+	}
+	if in.LowWatermark != nil {
+		state.LowWatermark = in.GetLowWatermark()
 	}
 	return state, nil
 }

@@ -36,7 +36,7 @@ func (a *API) evaluate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.call.Refused = false
-	answer, err := a.Service.Evaluate(x.callContext(), evaluate.Request{ID: call.ID, Function: call.Function, Event: event, State: stateOf(call)})
+	answer, err := a.Service.Evaluate(x.callContext(), evaluate.Request{ID: call.ID, Function: call.Function, Event: event, State: stateOf(call), Origin: originOf(call)})
 	if err != nil {
 		x.call.Function = call.Function
 		a.fail(x, err, call.ID)
@@ -63,7 +63,7 @@ func (a *API) evaluateBatch(w http.ResponseWriter, r *http.Request) {
 	}
 	requests := make([]evaluate.Request, len(batch.Items))
 	for i, item := range batch.Items {
-		requests[i] = evaluate.Request{ID: item.ID, Function: item.Function, Event: item.Event, State: stateOf(item)}
+		requests[i] = evaluate.Request{ID: item.ID, Function: item.Function, Event: item.Event, State: stateOf(item), Origin: originOf(item)}
 		if item.Function == "" {
 			requests[i].Function = batch.Function
 		}
@@ -94,11 +94,16 @@ func (a *API) evaluateBatch(w http.ResponseWriter, r *http.Request) {
 	x.send(http.StatusOK, jsonHeader, out.bytes)
 }
 
+func originOf(call envelope.Call) evaluate.Origin {
+	return evaluate.Origin{Job: call.Origin.Job, Subtask: call.Origin.Subtask}
+}
+
 func stateOf(call envelope.Call) *evaluate.State {
 	if call.State == nil {
 		return nil
 	}
 	return &evaluate.State{
 		Session: call.State.Session, Key: call.State.Key, KeyGroup: call.State.KeyGroup, Epoch: call.State.Epoch, Watermark: call.State.Watermark,
+		LowWatermark: call.State.LowWatermark,
 	}
 }

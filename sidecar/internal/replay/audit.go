@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"path"
@@ -69,7 +70,7 @@ func (a *Auditor) Run(ctx context.Context) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &timeline{cut: map[group]cut{}, own: map[string]bool{}, epoch: uint64(a.Checkpoint), since: a.Since, groups: map[group]*line{}}
+	t := &timeline{cut: map[group]cut{}, own: map[string]bool{}, epoch: uint64(a.Checkpoint), since: a.Since, groups: map[group]*line{}, job: a.Job, answered: map[uint64]bool{}, seed: maphash.MakeSeed()}
 	for _, w := range workers {
 		maps.Copy(t.cut, w.cut)
 	}
@@ -394,15 +395,13 @@ func (w *worker) call(ctx context.Context, d *decisions.Decision, parts *statest
 		result, err = w.audit.Functions.Again(ctx, d.Function, d.Input)
 		return result, 0, err
 	}
-	if d.Watermark != 0 {
-		parts.Advance(d.Watermark)
-	}
-	if err := parts.Begin(uint16(d.KeyGroup), &w.tx); err != nil {
-		return nil, 0, err
-	}
 	watermark := statescope.NoWatermark
 	if d.Watermark != 0 {
 		watermark = d.Watermark
+	}
+	// At its own event time, as the first time: the one before it may have been of a later one.
+	if err := parts.BeginAt(uint16(d.KeyGroup), &w.tx, watermark); err != nil {
+		return nil, 0, err
 	}
 	scope := statescope.New(&w.tx, statescope.Call{ID: d.ID, Key: d.Key, Watermark: watermark, Guarantee: statescope.Checkpointed})
 	defer scope.End()

@@ -89,7 +89,12 @@ type world struct {
 	epoch    uint64
 	log      decisionLog
 	marks    []mark
-	history  []uint64 // numbers of the decisions of the present timeline
+	history  []*made // the decisions of the present timeline
+	lost     []*made // that are not in the log: the next try to give the answer puts them there
+	answers  map[string]*made
+	marked   int // decisions of history that were there at the last mark
+	losing   int // percent of decisions that are lost so
+	random   *rand.Rand
 	calls    int
 	restored uint64
 	then     functions
@@ -99,14 +104,29 @@ type world struct {
 type mark struct {
 	epoch uint64
 	refs  []segment.Reference
-	at    int      // in the timeline that it is of
-	after []uint64 // what was decided after it, when the job went back behind it
-	gone  bool     // it has
+	at    int     // in the timeline that it is of
+	after []*made // what was decided after it, when the job went back behind it
+	gone  bool    // it has
+	flies []*made // what was answered and in flight
+}
+
+// made is a decision: seq is where it stands in the log.
+type made struct {
+	seq uint64
+	*decisions.Decision
+}
+
+func seqs(all []*made) []uint64 {
+	var out []uint64
+	for _, m := range all {
+		out = append(out, m.seq)
+	}
+	return out
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, store: memory.New(), then: functions{limit: 3}}
+	w := &world{t: t, store: memory.New(), then: functions{limit: 3}, answers: map[string]*made{}, random: rand.New(rand.NewPCG(1, 1))}
 	var err error
 	w.sessions, err = session.New(session.DefaultConfig(), w.store, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -157,16 +177,17 @@ func (w *world) send(id, function, name string) {
 	g := statestore.KeyGroup(statestore.HashString(name), keyGroups)
 	token := w.tokens[int(g)*subtasks/keyGroups]
 	d := &decisions.Decision{
-		ID: id, Seq: uint64(len(w.log) + 1), Time: time.UnixMilli(int64(len(w.log))), Job: theJob, Operator: operator,
+		ID: id, Time: time.UnixMilli(int64(w.calls)), Job: theJob, Operator: operator,
 		Epoch: max(w.epoch, w.restored), Restored: w.restored,
-		Function: function, Build: "then", Session: token.String(), Key: name, KeyGroup: int(g), Input: []byte(`{}`),
+		Function: function, Build: "then", Session: token.String(), Key: name, KeyGroup: int(g), Input: []byte(`{}`), State: []decisions.StateRead{{State: "n", Key: name}},
 	}
 	var place statestore.Place
 	// Subtasks are at different times.
-	at := int64(len(w.log)+1) * int64(1+int(g)*subtasks/keyGroups*1000)
-	result, err := w.sessions.Apply(w.t.Context(), token, session.Request{Place: &place, Watermark: at, Request: statestore.Request{KeyGroup: g, ID: d.ID, Epoch: w.epoch}},
+	at := int64(w.calls+1) * int64(1+int(g)*subtasks/keyGroups*1000)
+	result, repeated, err := w.sessions.Apply(w.t.Context(), token, session.Request{Watermark: at, Request: statestore.Request{KeyGroup: g, ID: d.ID, Epoch: w.epoch}},
 		func(tx *statestore.Tx) ([]byte, error) {
-			d.Watermark = w.sessions.Watermark(token)
+			d.Watermark = tx.Watermark()
+			tx.Placed(func(p statestore.Place) { place = p })
 			scope := statescope.New(tx, statescope.Call{ID: d.ID, Key: name, Watermark: d.Watermark})
 			defer scope.End()
 			return w.then.Again(statescope.With(w.t.Context(), scope), function, d.Input)
@@ -174,12 +195,43 @@ func (w *world) send(id, function, name string) {
 	var p *problem.Error
 	if errors.As(err, &p) {
 		d.ErrorCode, d.ErrorMessage = string(p.Code), p.Detail
-	} else {
-		w.must(err)
-		d.Result, d.Version, d.Writes = result, place.Version, place.Writes
-		w.history = append(w.history, d.Seq)
+		w.append(d)
+		return
 	}
+	w.must(err)
+	d.Result, d.Version, d.Writes = result, place.Version, place.Writes
+	if repeated {
+		m := w.answers[id]
+		again := *m.Decision // as it is stored
+		again.Session, again.Restored, again.Replayed = d.Session, d.Restored, true
+		if seq := w.append(&again); m.seq == 0 {
+			m.seq = seq
+		}
+		w.lost = slices.DeleteFunc(w.lost, func(o *made) bool { return o == m })
+		return
+	}
+	m := &made{Decision: d}
+	w.answers[id], w.history = m, append(w.history, m)
+	if w.random.IntN(100) < w.losing {
+		w.lost = append(w.lost, m)
+		return
+	}
+	m.seq = w.append(d)
+}
+
+func (w *world) append(d *decisions.Decision) uint64 {
+	d.Seq = uint64(len(w.log) + 1)
 	w.log = append(w.log, d)
+	return d.Seq
+}
+
+// retry sends again what was answered and is not in the log, and what else needs no second answer.
+func (w *world) retry(but []*made) {
+	for _, m := range slices.Clone(w.lost) {
+		if !slices.Contains(but, m) {
+			w.send(m.ID, m.Function, m.Key)
+		}
+	}
 }
 
 // checkpoint marks a barrier of both subtasks, and waits for the snapshots.
@@ -190,20 +242,31 @@ func (w *world) checkpoint() {
 		w.epoch = w.marks[n-1].epoch + 1
 	}
 	m := mark{epoch: w.epoch, at: len(w.history)}
-	for _, token := range w.tokens {
-		w.must(w.sessions.Mark(w.t.Context(), token, session.Mark{Epoch: w.epoch}))
+	m.flies = slices.Clone(w.lost)
+	if n := len(w.history); n > w.marked && !slices.Contains(m.flies, w.history[n-1]) && w.random.IntN(3) == 0 {
+		m.flies = append(m.flies, w.history[n-1])
+	}
+	for i, token := range w.tokens {
+		sent := session.Mark{Epoch: w.epoch}
+		for _, f := range m.flies {
+			if f.KeyGroup*subtasks/keyGroups == i {
+				sent.InFlight = append(sent.InFlight, statestore.InFlight{KeyGroup: uint16(f.KeyGroup), ID: f.ID})
+			}
+		}
+		w.must(w.sessions.Mark(w.t.Context(), token, sent))
 	}
 	for _, token := range w.tokens {
 		ref, err := w.sessions.Durable(w.t.Context(), token, w.epoch)
 		w.must(err)
 		m.refs = append(m.refs, ref)
 	}
-	w.marks = append(w.marks, m)
+	w.marks, w.marked = append(w.marks, m), len(w.history)
 }
 
 // goBack restores a checkpoint, which must not lie in a timeline that was left. What came after it is sent again, as by Flink.
 func (w *world) goBack(i int) {
 	w.t.Helper()
+	w.retry(w.marks[i].flies)
 	at := w.marks[i].at
 	for j := range w.marks {
 		if m := &w.marks[j]; !m.gone && m.epoch > w.marks[i].epoch {
@@ -211,11 +274,10 @@ func (w *world) goBack(i int) {
 		}
 	}
 	again := slices.Clone(w.history[at:])
-	w.history, w.restored = w.history[:at], w.marks[i].epoch
+	w.history, w.marked, w.restored = w.history[:at], at, w.marks[i].epoch
 	w.open(w.marks[i].refs)
-	for _, seq := range again {
-		d := w.log[seq-1]
-		w.send(d.ID, d.Function, d.Key)
+	for _, m := range append(slices.Clone(w.marks[i].flies), again...) {
+		w.send(m.ID, m.Function, m.Key)
 	}
 }
 
@@ -239,9 +301,9 @@ func (w *world) audit(i int, now functions, change func(a *Auditor)) ([]uint64, 
 	if r.Displaced != 0 || r.Same+r.Different != r.Decisions || int(r.Different) != len(different) {
 		w.t.Errorf("checkpoint %d: %+v", w.marks[i].epoch, r)
 	}
-	want := w.marks[i].after
+	want := seqs(w.marks[i].after)
 	if !w.marks[i].gone {
-		want = w.history[w.marks[i].at:]
+		want = seqs(w.history[w.marks[i].at:])
 	}
 	if int(r.Decisions) != len(want) {
 		w.t.Errorf("checkpoint %d: %d were decided again, want %d", w.marks[i].epoch, r.Decisions, len(want))
@@ -269,7 +331,11 @@ func TestAuditIsExact(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			w := newWorld(t)
+			w.random, w.losing = random, int(seed%3)*10
 			for range 150 {
+				if random.IntN(3) == 0 {
+					w.retry(nil)
+				}
 				switch n := random.IntN(20); {
 				case n < 14:
 					w.call("add", random.IntN(12))
@@ -291,6 +357,7 @@ func TestAuditIsExact(t *testing.T) {
 					}
 				}
 			}
+			w.retry(nil)
 			for i := range w.marks {
 				for _, now := range []functions{w.then, {limit: 1}} {
 					if _, _, _, err := w.audit(i, now, nil); err != nil {
@@ -351,10 +418,15 @@ func TestAuditWithoutState(t *testing.T) {
 		}
 		log = append(log, &decisions.Decision{ID: fmt.Sprint(i), Seq: uint64(i + 1), Time: time.UnixMilli(int64(i)), Function: "plain", Input: []byte(`x`), Result: result})
 	}
-	log[7].Replayed = true
+	log[7].Replayed, log[7].ID = true, "5" // and is no decision of its own
+	log[8].Replayed = true                 // the log has nothing else of it
+	log[9].ID = "8"                        // but for this, which came late: they are one
+	other := *log[6]
+	other.ID, other.Job, other.Seq = "of another job", "another", 11
+	log = append(log, &other)
 	a := &Auditor{Job: theJob, Checkpoint: 1, Since: time.UnixMilli(4), Most: 10, Decisions: log, Functions: functions{limit: 3}}
 	r, err := a.Run(t.Context())
-	if err != nil || r.Decisions != 5 || r.Different != 0 || r.Guarantee != "at-least-once" {
+	if err != nil || r.Decisions != 4 || r.Different != 0 || r.Guarantee != "at-least-once" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	a.Functions, a.Until = functions{limit: 4}, time.UnixMilli(6)

@@ -11,11 +11,11 @@ import (
 
 // applying is what one Apply needs. They are used again, so that a request costs no memory of its own.
 type applying struct {
-	tx        statestore.Tx
-	log       *wal.Log
-	watermark int64
-	record    []byte
-	position  uint64
+	tx       statestore.Tx
+	log      *wal.Log
+	reached  int64 // the event time that all requests to come have reached
+	record   []byte
+	position uint64
 }
 
 var applyings = sync.Pool{New: func() any { return new(applying) }}
@@ -25,7 +25,7 @@ func (a *applying) Commit(c *statestore.Committed) (err error) {
 	if a.log == nil {
 		return nil
 	}
-	a.record = appendApply(a.record[:0], c, a.watermark)
+	a.record = appendApply(a.record[:0], c, a.reached)
 	a.position, err = a.log.Append(a.record)
 	return err
 }
@@ -35,26 +35,29 @@ const optimistic = 2
 
 // Apply answers a request: with what fn returns, or with what it returned when the request came for the first time. fn reads
 // and changes state through the transaction, and may be called more than once: only the call whose answer is returned has had
-// an effect. The transaction is valid until fn returns. An error of fn is returned as it is, and nothing has changed.
+// an effect. The transaction is valid until fn returns. An error of fn is returned as it is, and nothing has changed. repeated
+// says whether the answer was stored: of copies that run at the same time the first one to end has had its effect, the others are
+// given its answer.
 //
 // When Apply returns an answer, a kill of the process does not lose it.
-func (m *Manager) Apply(ctx context.Context, t Token, r Request, fn func(tx *statestore.Tx) (answer []byte, err error)) (answer []byte, err error) {
+func (m *Manager) Apply(ctx context.Context, t Token, r Request, fn func(tx *statestore.Tx) (answer []byte, err error)) (answer []byte, repeated bool, err error) {
 	s, err := m.session(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if s.log != nil {
 		// With a log that cannot be written to the state must not run ahead of it.
 		if err := s.log.Ready(); err != nil {
-			return nil, s.logged(err)
+			return nil, false, s.logged(err)
 		}
 	}
-	answer, repeated, err := s.arrive(&r)
+	r.LowWatermark = min(r.LowWatermark, r.Watermark)
+	answer, repeated, err = s.arrive(&r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if repeated {
-		return answer, s.synced()
+		return answer, true, s.synced()
 	}
 	a := applyings.Get().(*applying) //nolint:forcetypeassert // nothing else is in the pool
 	defer func() {
@@ -63,7 +66,7 @@ func (m *Manager) Apply(ctx context.Context, t Token, r Request, fn func(tx *sta
 			applyings.Put(a)
 		}
 	}()
-	a.log, a.watermark, a.position = s.log, r.Watermark, 0
+	a.log, a.reached, a.position = s.log, r.LowWatermark, 0
 	for conflicts := 0; ; conflicts++ {
 		answer, repeated, err = s.attempt(ctx, a, &r, fn, conflicts > optimistic)
 		if !errors.Is(err, statestore.ErrConflict) {
@@ -72,13 +75,13 @@ func (m *Manager) Apply(ctx context.Context, t Token, r Request, fn func(tx *sta
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case repeated:
-		return answer, s.synced()
+		return answer, true, s.synced()
 	case a.log != nil:
-		return answer, s.logged(a.log.Wait(a.position))
+		return answer, false, s.logged(a.log.Wait(a.position))
 	}
-	return answer, nil
+	return answer, false, nil
 }
 
 // arrive is the first thing that happens to a request: it freezes the state if it has seen a barrier that nothing before it has
@@ -90,7 +93,7 @@ func (s *session) arrive(r *Request) (answer []byte, repeated bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		s.parts.Advance(r.Watermark)
+		s.parts.Advance(r.LowWatermark)
 		answer, repeated, err = s.parts.Answer(r.Request)
 		return answer, repeated, translate(err)
 	}
@@ -105,7 +108,7 @@ func (s *session) arrive(r *Request) (answer []byte, repeated bool, err error) {
 			return nil, false, err
 		}
 	}
-	s.parts.Advance(r.Watermark) // after the freeze, to which it does not belong
+	s.parts.Advance(r.LowWatermark) // after the freeze, to which it does not belong
 	answer, repeated, err = s.parts.Answer(r.Request)
 	return answer, repeated, translate(err)
 }
@@ -118,7 +121,7 @@ func (s *session) attempt(ctx context.Context, a *applying, r *Request, fn func(
 		}
 		defer end()
 	}
-	if err := s.parts.Begin(r.KeyGroup, &a.tx); err != nil {
+	if err := s.parts.BeginAt(r.KeyGroup, &a.tx, r.Watermark); err != nil {
 		return nil, false, translate(err)
 	}
 	answer, err := fn(&a.tx)
@@ -131,9 +134,6 @@ func (s *session) attempt(ctx context.Context, a *applying, r *Request, fn func(
 		return nil, false, err
 	}
 	answer, repeated, err := a.tx.Commit(r.Request, answer, a)
-	if err == nil && !repeated && r.Place != nil {
-		*r.Place = a.tx.Place()
-	}
 	if errors.Is(err, wal.ErrClosed) {
 		return nil, false, s.ended
 	}

@@ -153,10 +153,12 @@ type Mark struct {
 type Request struct {
 	statestore.Request
 
-	// Watermark that the operator had seen when it sent this, in ms since 1970; math.MinInt64 is none.
+	// Watermark that the operator had seen when the record came to it, in ms since 1970; math.MinInt64 is none. The request happens at this
+	// event time, whenever and however often it is sent.
 	Watermark int64
-	// Place, if not nil, is told where the request stands, unless it is repeated.
-	Place *statestore.Place
+	// LowWatermark is the lowest Watermark of the requests that have no answer yet, this one among them: nothing comes any more that happens
+	// earlier, so that what has expired by then is of no use. More than Watermark is as good as Watermark.
+	LowWatermark int64
 }
 
 // retryable says whether an error of the store may pass by itself.

@@ -480,7 +480,7 @@ func (s *subtask) send(f *flight) {
 		r.Seq, r.Low = 0, 0 // answers are forgotten at marks alone
 	}
 	s.call(3*time.Second, func(ctx context.Context, m *Manager) (any, error) {
-		return m.Apply(ctx, s.token, r, func(tx *statestore.Tx) ([]byte, error) {
+		answer, _, err := m.Apply(ctx, s.token, r, func(tx *statestore.Tx) ([]byte, error) {
 			v, _ := tx.Get(f.element.key)
 			n := 0
 			if v.Data != nil {
@@ -493,6 +493,7 @@ func (s *subtask) send(f *flight) {
 			tx.Change(f.element.key, statestore.Set(count, 0))
 			return count, nil
 		})
+		return answer, err
 	}, func(result any, err error) {
 		switch {
 		case f.answered:

@@ -60,19 +60,19 @@ const (
 	writeExpires
 )
 
-// appendApply writes what a transaction did:
+// appendApply writes what a transaction did, and which event time all that may come later have reached:
 //
-//	apply = 'A', key group, epoch, seq, low, watermark, version, id, answer, writes, per write: flags u8 (1 deletes, 2 expires), key,
+//	apply = 'A', key group, epoch, seq, low, reached, version, id, answer, writes, per write: flags u8 (1 deletes, 2 expires), key,
 //	        the time if it expires, the value if it does not delete
 //
 // Numbers are uvarints, times varints; ids, keys, answers and values have their length before them, as a uvarint.
-func appendApply(dst []byte, c *statestore.Committed, watermark int64) []byte {
+func appendApply(dst []byte, c *statestore.Committed, reached int64) []byte {
 	dst = append(dst, recordApply)
 	dst = binary.AppendUvarint(dst, uint64(c.KeyGroup))
 	dst = binary.AppendUvarint(dst, c.Epoch)
 	dst = binary.AppendUvarint(dst, c.Seq)
 	dst = binary.AppendUvarint(dst, c.Low)
-	dst = binary.AppendVarint(dst, watermark)
+	dst = binary.AppendVarint(dst, reached)
 	dst = binary.AppendUvarint(dst, c.Version)
 	dst = appendBytes(dst, c.ID)
 	dst = appendBytes(dst, c.Answer)

@@ -99,7 +99,7 @@ func (s *session) put(b *barrier, chain segment.Chain) (*durable, error) {
 	}
 	d := &durable{Epoch: b.epoch, Generation: b.generation, Manifest: segment.Manifest{
 		Version: 1, Job: s.spec.Job, Operator: s.spec.Operator, Subtask: s.spec.Subtask, Checkpoint: b.epoch, Savepoint: b.savepoint,
-		MaxParallelism: s.spec.MaxParallelism, KeyGroups: s.spec.KeyGroups, Watermark: b.frozen.Watermark(),
+		MaxParallelism: s.spec.MaxParallelism, KeyGroups: s.spec.KeyGroups, Watermark: b.frozen.Watermark(), Reached: segment.ReachedBy(b.frozen),
 		Segments: chain.Add(written).Segments,
 	}}
 	if err := s.persist(b.ctx, func(ctx context.Context) (err error) {

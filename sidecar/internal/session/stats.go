@@ -1,7 +1,5 @@
 package session
 
-import "math"
-
 // Stats is what a sidecar holds at a moment.
 type Stats struct {
 	Sessions int   `json:"sessions"`
@@ -43,17 +41,4 @@ func (m *Manager) Spec(t Token) (spec Spec, restored uint64, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.spec, s.from, true
-}
-
-// Watermark is the event time that a session has reached, in ms since 1970; math.MinInt64 if it has heard of none.
-func (m *Manager) Watermark(t Token) int64 {
-	m.mu.Lock()
-	s := m.sessions[t.Fence]
-	m.mu.Unlock()
-	if s == nil || t.Instance != m.instance {
-		return math.MinInt64
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.parts.Watermark()
 }

@@ -4,8 +4,6 @@ package stateful
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/decisions"
@@ -59,29 +57,31 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 	if k.sessions == nil {
 		return evaluate.Applied{}, problem.New(problem.UnknownSession, "this sidecar has no sessions: set state.store (--state-store URL)")
 	}
-	var place statestore.Place
-	watermark := statescope.NoWatermark
-	request := session.Request{Place: &place, Watermark: c.At.Watermark, Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch}}
-	var reads []decisions.StateRead
-	answer, err := k.sessions.Apply(ctx, token, request, func(tx *statestore.Tx) ([]byte, error) {
-		watermark = k.sessions.Watermark(token)
+	_, restored, _ := k.sessions.Spec(token)
+	request := session.Request{
+		Watermark: c.At.Watermark, LowWatermark: c.At.LowWatermark,
+		Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch},
+	}
+	answer, repeated, err := k.sessions.Apply(ctx, token, request, func(tx *statestore.Tx) ([]byte, error) {
+		watermark := tx.Watermark()
 		result, scope, err := call(ctx, tx, &c, statescope.Checkpointed, watermark)
 		if err != nil {
 			return nil, err
 		}
-		var version uint64
-		reads, version = seen(scope)
-		return appendStored(nil, version, time.Now(), result), nil
+		s := stored{at: time.Now(), watermark: watermark, epoch: max(c.At.Epoch, restored), result: result}
+		s.reads, s.unnamed, s.version = seen(scope)
+		answer := s.append(nil)
+		tx.Placed(func(p statestore.Place) { setPlace(answer, p) })
+		return answer, nil
 	})
 	if err != nil {
 		return evaluate.Applied{}, explain(err)
 	}
-	applied, err := readStored(answer)
+	applied, err := readStored(answer, c.At.Key)
 	if err != nil {
 		return applied, problem.New(problem.Internal, "the answer that is stored for %q: %v", c.ID, err)
 	}
-	applied.Guarantee, applied.Reads, applied.Replayed = string(statescope.Checkpointed), reads, reads == nil
-	applied.Place, applied.Watermark = place, watermark
+	applied.Guarantee, applied.Replayed = string(statescope.Checkpointed), repeated
 	return applied, nil
 }
 
@@ -99,43 +99,12 @@ func call(ctx context.Context, tx *statestore.Tx, c *evaluate.StateCall, guarant
 	return result, scope, err
 }
 
-// seen is never nil: nil reads are those of an answer that was stored.
-func seen(scope *statescope.Scope) ([]decisions.StateRead, uint64) {
-	looked, version := scope.Seen()
-	reads := make([]decisions.StateRead, len(looked))
+// seen is what a call has looked at: the reads that are named, how many more there were, and the highest version.
+func seen(scope *statescope.Scope) (reads []decisions.StateRead, unnamed int, version uint64) {
+	looked, unnamed, version := scope.Seen()
+	reads = make([]decisions.StateRead, len(looked))
 	for i, r := range looked {
 		reads[i] = decisions.StateRead{State: r.Name, Key: scope.Key, Version: r.Version}
 	}
-	return reads, version
-}
-
-// appendStored writes an answer as it is stored:
-//
-//	stored = format u8 (1), version uvarint, time in ms since 1970 varint, result
-func appendStored(dst []byte, version uint64, at time.Time, result []byte) []byte {
-	dst = append(dst, storedFormat)
-	dst = binary.AppendUvarint(dst, version)
-	dst = binary.AppendVarint(dst, at.UnixMilli())
-	return append(dst, result...)
-}
-
-const storedFormat = 1
-
-var errStored = errors.New("is none; was it written by a newer version of this program?")
-
-func readStored(data []byte) (evaluate.Applied, error) {
-	if len(data) == 0 || data[0] != storedFormat {
-		return evaluate.Applied{}, errStored
-	}
-	data = data[1:]
-	version, n := binary.Uvarint(data)
-	if n <= 0 {
-		return evaluate.Applied{}, errStored
-	}
-	data = data[n:]
-	ms, n := binary.Varint(data)
-	if n <= 0 || len(data) == n {
-		return evaluate.Applied{}, errStored
-	}
-	return evaluate.Applied{Result: data[n:], Time: time.UnixMilli(ms), Version: version}, nil
+	return reads, unnamed, version
 }

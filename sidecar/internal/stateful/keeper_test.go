@@ -1,26 +1,45 @@
 package stateful
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/drey-flink/drey/sidecar/internal/decisions"
 	"github.com/drey-flink/drey/sidecar/internal/problem"
 	"github.com/drey-flink/drey/sidecar/internal/session"
+	"github.com/drey-flink/drey/sidecar/internal/statestore"
 )
 
 func FuzzStored(f *testing.F) {
-	f.Add(appendStored(nil, 7, time.UnixMilli(-5), []byte(`{}`)))
-	f.Add([]byte{storedFormat})
+	full := stored{
+		version: 7, at: time.UnixMilli(-5), watermark: -3, epoch: 9, unnamed: 2, reads: []decisions.StateRead{{State: "a", Key: "k", Version: 7}, {Key: "k"}}, result: []byte(`{}`),
+	}
+	placed := full.append(nil)
+	setPlace(placed, statestore.Place{Version: 8, Writes: 2})
+	f.Add(placed)
+	f.Add([]byte("\x01\x07\x09{}"))
+	f.Add([]byte{storedPlaced})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := readStored(data)
+		a, err := readStored(data, "k")
 		if err != nil {
 			return
 		}
-		again, err := readStored(appendStored(nil, a.Version, a.Time, a.Result))
-		if err != nil || again.Version != a.Version || !again.Time.Equal(a.Time) || string(again.Result) != string(a.Result) {
+		s := stored{version: a.Version, at: a.Time, watermark: a.Watermark, epoch: a.Epoch, unnamed: a.Unnamed, reads: a.Reads, result: a.Result}
+		written := s.append(nil)
+		setPlace(written, a.Place)
+		if again, err := readStored(written, "k"); err != nil || !reflect.DeepEqual(again, a) {
 			t.Errorf("%+v, then %+v, %v", a, again, err)
 		}
 	})
+}
+
+// What an older version of this program has stored is read.
+func TestStoredOfBefore(t *testing.T) {
+	a, err := readStored([]byte("\x01\x07\x09{}"), "k")
+	if err != nil || a.Version != 7 || a.Time.UnixMilli() != -5 || string(a.Result) != "{}" || a.Place != (statestore.Place{}) {
+		t.Errorf("%+v %v", a, err)
+	}
 }
 
 // Each code of a session is a code of the table, with the status of the contract with Flink's operators.

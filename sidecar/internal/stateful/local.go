@@ -74,8 +74,8 @@ func attempt(ctx context.Context, p *statestore.Partitions, keyGroup uint16, c *
 	if _, _, err := tx.Commit(statestore.Request{KeyGroup: keyGroup}, nil, nil); err != nil {
 		return evaluate.Applied{}, err
 	}
-	reads, version := seen(scope)
-	return evaluate.Applied{Result: result, Time: time.Now(), Version: version, Reads: reads, Guarantee: string(statescope.AtLeastOnce)}, nil
+	reads, unnamed, version := seen(scope)
+	return evaluate.Applied{Result: result, Time: time.Now(), Version: version, Reads: reads, Unnamed: unnamed, Guarantee: string(statescope.AtLeastOnce)}, nil
 }
 
 // adopt gives the calls of a function without a session a state, in the place of what they have. Its keys are sorted anew: by the text of

@@ -43,7 +43,7 @@ type Read struct {
 	Version uint64 // 0: there was none
 }
 
-// readsKept is how many reads are remembered: for the record of one decision.
+// readsKept is how many reads are remembered by name: for the record of one decision.
 const readsKept = 64
 
 // Scope is the state of one key during one call of a function. It is safe for concurrent use, and of no use after End: a function
@@ -55,6 +55,7 @@ type Scope struct {
 	tx      *statestore.Tx // nil after End
 	prefix  string
 	reads   []Read
+	more    map[string]struct{} // names of reads beyond those
 	version uint64
 }
 
@@ -108,6 +109,11 @@ func (s *Scope) get(name string) ([]byte, bool) {
 	}
 	if len(s.reads) < readsKept {
 		s.reads = append(s.reads, Read{name, v.Version})
+	} else {
+		if s.more == nil {
+			s.more = map[string]struct{}{}
+		}
+		s.more[name] = struct{}{}
 	}
 	s.version = max(s.version, v.Version)
 	return v.Data, ok
@@ -124,11 +130,11 @@ func (s *Scope) Change(name string, c statestore.Change) {
 	s.tx.Change(s.prefix+name, c)
 }
 
-// Seen is what the call has looked at, and the highest version of it.
-func (s *Scope) Seen() (reads []Read, version uint64) {
+// Seen is what the call has looked at, how many names more it looked at, and the highest version of all.
+func (s *Scope) Seen() (reads []Read, more int, version uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reads, s.version
+	return s.reads, len(s.more), s.version
 }
 
 type contextKey struct{}

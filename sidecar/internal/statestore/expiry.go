@@ -97,7 +97,8 @@ func (g *group) requeue() {
 // sweepOthers makes room when a limit is reached: what has expired counts until it is removed, and key groups to which nobody
 // writes would hold it for ever. Those that are locked are left out, since the caller holds a lock itself. Until the watermark
 // moves on there is nothing more to be found.
-func (p *Partitions) sweepOthers(own *group, watermark int64) {
+func (p *Partitions) sweepOthers(own *group) {
+	watermark := p.Watermark()
 	if last := p.roomAt.Load(); last >= watermark || !p.roomAt.CompareAndSwap(last, watermark) {
 		return
 	}
@@ -106,7 +107,7 @@ func (p *Partitions) sweepOthers(own *group, watermark int64) {
 		if g == own || !g.mu.TryLock() {
 			continue
 		}
-		g.expire(p, p.keyGroups.From+uint16(i), math.MaxInt, watermark) //nolint:gosec // below MaxParallelism
+		g.expire(p, p.keyGroups.From+uint16(i), math.MaxInt, g.reached(p)) //nolint:gosec // below MaxParallelism
 		g.mu.Unlock()
 	}
 }
@@ -115,11 +116,10 @@ func (p *Partitions) sweepOthers(own *group, watermark int64) {
 // Nobody can see a difference. Writes do so on their way; keys that are never written to again need this.
 func (p *Partitions) Sweep(most int) int {
 	removed := 0
-	watermark := p.Watermark()
 	for i := range p.groups {
 		g := &p.groups[i]
 		g.mu.Lock()
-		removed += g.expire(p, p.keyGroups.From+uint16(i), most, watermark) //nolint:gosec // below MaxParallelism
+		removed += g.expire(p, p.keyGroups.From+uint16(i), most, g.reached(p)) //nolint:gosec // below MaxParallelism
 		g.mu.Unlock()
 	}
 	return removed

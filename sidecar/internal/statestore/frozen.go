@@ -13,6 +13,8 @@ type Frozen struct {
 	interval  uint64 // the last one that belongs to it
 	watermark int64
 	versions  []uint64 // of each key group
+	// floors are event times that key groups had reached when they were loaded, of those that watermark has not reached; nil if there are none.
+	floors map[uint16]int64
 	// upto is, for each key group, how many of its changed entries belong to the state: guarded by the group's lock.
 	upto []int
 	// answers of each key group, set by Mark before anybody reads them.
@@ -41,6 +43,12 @@ func (p *Partitions) freeze(barrier bool) *Frozen {
 		g := &p.groups[i]
 		g.mu.Lock()
 		f.versions[i], f.upto[i] = g.version, len(g.changed)
+		if g.floor > f.watermark {
+			if f.floors == nil {
+				f.floors = map[uint16]int64{}
+			}
+			f.floors[p.keyGroups.From+uint16(i)] = g.floor //nolint:gosec // below MaxParallelism
+		}
 		g.interval, g.newest = p.interval, f.interval
 		if !g.tracking {
 			g.since, g.tracking = since, true
@@ -120,6 +128,14 @@ func (f *Frozen) KeyGroups() Range { return f.p.keyGroups }
 // Watermark is the one at that time.
 func (f *Frozen) Watermark() int64 { return f.watermark }
 
+// Reached is the one that a key group had reached, which is that or later.
+func (f *Frozen) Reached(keyGroup uint16) int64 {
+	if floor, ok := f.floors[keyGroup]; ok {
+		return floor
+	}
+	return f.watermark
+}
+
 // Version is the number of the last change of the key group, which is one of KeyGroups.
 func (f *Frozen) Version(keyGroup uint16) uint64 { return f.versions[keyGroup-f.p.keyGroups.From] }
 
@@ -132,7 +148,7 @@ func (f *Frozen) Get(keyGroup uint16, key string) (Value, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e := g.entries[key]; e != nil {
-		if o := e.at(f.interval); o != nil && o.visible(f.watermark) {
+		if o := e.at(f.interval); o != nil && o.visible(f.Reached(keyGroup)) {
 			return o.asValue(), nil
 		}
 	}
@@ -151,6 +167,7 @@ type keyValue struct {
 // All gives the keys of a key group, in no order, with their values at that time. It is one of KeyGroups.
 func (f *Frozen) All(keyGroup uint16) iter.Seq2[string, Value] {
 	g := &f.p.groups[keyGroup-f.p.keyGroups.From]
+	watermark := f.Reached(keyGroup)
 	return func(yield func(string, Value) bool) {
 		found := make([]keyValue, 0, batch)
 		flush := func() bool {
@@ -170,7 +187,7 @@ func (f *Frozen) All(keyGroup uint16) iter.Seq2[string, Value] {
 		// A range over a map tolerates what writers do between two of its steps, while the lock is given away: what it has not
 		// come to and is not removed it will come to, once. Of the entries that this state has, none is removed.
 		for key, e := range g.entries {
-			if o := e.at(f.interval); o != nil && o.visible(f.watermark) {
+			if o := e.at(f.interval); o != nil && o.visible(watermark) {
 				found = append(found, keyValue{key, o.asValue()})
 			}
 			if looked++; looked%batch == 0 && !flush() {
@@ -186,6 +203,7 @@ func (f *Frozen) All(keyGroup uint16) iter.Seq2[string, Value] {
 func (f *Frozen) Changed(keyGroup uint16) iter.Seq2[string, Value] {
 	i := int(keyGroup - f.p.keyGroups.From)
 	g := &f.p.groups[i]
+	watermark := f.Reached(keyGroup)
 	return func(yield func(string, Value) bool) {
 		found := make([]keyValue, 0, batch)
 		for from := 0; ; from += batch {
@@ -196,7 +214,7 @@ func (f *Frozen) Changed(keyGroup uint16) iter.Seq2[string, Value] {
 			for j := from; j < to; j++ {
 				e := g.changed[j]
 				kv := keyValue{key: e.key}
-				if o := e.at(f.interval); o != nil && o.visible(f.watermark) {
+				if o := e.at(f.interval); o != nil && o.visible(watermark) {
 					kv.value = o.asValue()
 				}
 				found = append(found, kv)

@@ -7,6 +7,7 @@ type group struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 	version uint64 // of the last change
+	floor   int64  // the event time that it had reached when it was loaded
 
 	// Copies of what the Partitions know, so that a writer needs no other lock.
 	interval uint64 // the present one
@@ -57,6 +58,9 @@ func (e *entry) at(interval uint64) *older {
 	}
 	return nil
 }
+
+// reached is the event time at which what has expired may be gone.
+func (g *group) reached(p *Partitions) int64 { return max(g.floor, p.Watermark()) }
 
 func (g *group) get(key string, watermark int64) Value {
 	e := g.entries[key]

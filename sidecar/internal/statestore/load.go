@@ -20,7 +20,7 @@ func (p *Partitions) Load(keyGroup uint16, keys int) (*Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.entries == nil {
+	if g.entries == nil && keys > 0 {
 		g.entries = make(map[string]*entry, keys)
 	}
 	return &Loader{p: p, g: g, keyGroup: keyGroup}, nil
@@ -28,6 +28,9 @@ func (p *Partitions) Load(keyGroup uint16, keys int) (*Loader, error) {
 
 // Version sets the number of the last change.
 func (l *Loader) Version(version uint64) { l.g.version = version }
+
+// Reached sets the event time that the key group had reached: what had expired then is not there, whatever comes.
+func (l *Loader) Reached(watermark int64) { l.g.floor = watermark }
 
 // Put sets a key to a value, whatever it was before. The key and the value are kept, not copied.
 func (l *Loader) Put(key string, v Value) {
@@ -38,6 +41,9 @@ func (l *Loader) Put(key string, v Value) {
 		}
 		e = &l.slab[0]
 		l.slab = l.slab[1:]
+		if l.g.entries == nil {
+			l.g.entries = make(map[string]*entry)
+		}
 		e.key = key
 		l.g.entries[key] = e
 		l.p.keys.Add(1)
@@ -74,6 +80,9 @@ func (p *Partitions) All(keyGroup uint16) iter.Seq2[string, Value] {
 			return
 		}
 		live := Frozen{p: p, interval: math.MaxUint64, watermark: p.Watermark()}
+		if g, err := p.group(keyGroup); err == nil {
+			live.watermark = g.reached(p)
+		}
 		for key, value := range live.All(keyGroup) {
 			if !yield(key, value) {
 				return

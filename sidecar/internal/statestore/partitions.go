@@ -97,7 +97,7 @@ type Partitions struct {
 func New(keyGroups Range, limits Limits, hooks Hooks) *Partitions {
 	p := &Partitions{keyGroups: keyGroups, limits: limits, hooks: hooks, groups: make([]group, keyGroups.Len()), interval: 1}
 	for i := range p.groups {
-		p.groups[i].interval = 1
+		p.groups[i].interval, p.groups[i].floor = 1, math.MinInt64
 	}
 	p.watermark.Store(math.MinInt64)
 	p.roomAt.Store(math.MinInt64)
@@ -114,10 +114,12 @@ func (p *Partitions) group(keyGroup uint16) (*group, error) {
 	return &p.groups[keyGroup-p.keyGroups.From], nil
 }
 
-// Watermark is the event time that was reached, math.MinInt64 if none was.
+// Watermark is the event time that was reached, math.MinInt64 if none was: everything that may still happen happens at it or later. A key
+// group that was loaded may have reached a later one before.
 func (p *Partitions) Watermark() int64 { return p.watermark.Load() }
 
-// Advance says that event time has reached the watermark. It never goes back.
+// Advance says that nothing happens any more at an event time before the watermark, so that what has expired at it is of no use. It never
+// goes back.
 func (p *Partitions) Advance(watermark int64) {
 	for {
 		old := p.watermark.Load()
@@ -135,7 +137,7 @@ func (p *Partitions) Get(keyGroup uint16, key string) (Value, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.get(key, p.Watermark()), nil
+	return g.get(key, g.reached(p)), nil
 }
 
 // Update changes one key, atomically: fn is given the value, or the zero Value, and says what shall become of it. It is
@@ -147,7 +149,7 @@ func (p *Partitions) Update(keyGroup uint16, key string, fn func(old Value) (Cha
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	watermark := p.Watermark()
+	watermark := g.reached(p)
 	g.expire(p, keyGroup, sweepPerWrite, watermark)
 	old := g.get(key, watermark)
 	c, err := fn(old)
@@ -211,7 +213,7 @@ func (p *Partitions) reserve(g *group, keyGroup uint16, grown, watermark int64) 
 		return nil
 	}
 	g.expire(p, keyGroup, math.MaxInt, watermark)
-	p.sweepOthers(g, watermark)
+	p.sweepOthers(g)
 	if now = p.bytes.Load(); now <= limit {
 		return nil
 	}

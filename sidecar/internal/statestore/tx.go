@@ -3,6 +3,7 @@ package statestore
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // ErrConflict: another transaction changed what this one has read. Run it again, from Begin on.
@@ -19,6 +20,9 @@ type Tx struct {
 	writes   []write
 	done     Committed // here so that it need not be allocated for each Commit
 	place    Place
+	at       int64 // the event time at which it happens
+	follow   bool  // it happens at the one that is reached when it is committed
+	placed   func(Place)
 }
 
 // Place is where a transaction stands among those of its key group: Version is that of the key group after it, of which it wrote
@@ -41,17 +45,34 @@ type write struct {
 	Change
 }
 
-// Begin starts a transaction on a key group. The Tx may have been used before: its memory is used again.
+// Begin starts a transaction on a key group, at whatever event time is reached. The Tx may have been used before: its memory is used
+// again.
 func (p *Partitions) Begin(keyGroup uint16, tx *Tx) error {
+	if err := p.BeginAt(keyGroup, tx, math.MinInt64); err != nil {
+		return err
+	}
+	tx.follow = true
+	return nil
+}
+
+// BeginAt starts one that happens at an event time, if a later one was not reached: it sees what has expired since.
+func (p *Partitions) BeginAt(keyGroup uint16, tx *Tx, watermark int64) error {
 	g, err := p.group(keyGroup)
 	if err != nil {
 		return err
 	}
 	clear(tx.reads)
 	clear(tx.writes)
-	*tx = Tx{p: p, g: g, keyGroup: keyGroup, reads: tx.reads[:0], writes: tx.writes[:0]}
+	*tx = Tx{p: p, g: g, keyGroup: keyGroup, reads: tx.reads[:0], writes: tx.writes[:0], at: max(watermark, g.reached(p))}
 	return nil
 }
+
+// Watermark is the event time at which the transaction happens; of one that follows what is reached, so far.
+func (tx *Tx) Watermark() int64 { return tx.at }
+
+// Placed has fn told where the transaction is going to stand, before its answer is stored: fn may complete the answer, but not make it
+// longer. It is called while the key group is locked, at most once, and the answer is not stored if the log refuses it.
+func (tx *Tx) Placed(fn func(Place)) { tx.placed = fn }
 
 // KeyGroup is the one that Begin was given.
 func (tx *Tx) KeyGroup() uint16 { return tx.keyGroup }
@@ -64,7 +85,11 @@ func (tx *Tx) Get(key string) (Value, bool) {
 		}
 	}
 	tx.g.mu.Lock()
-	v := tx.g.get(key, tx.p.Watermark())
+	at := tx.at
+	if tx.follow {
+		at = tx.g.reached(tx.p)
+	}
+	v := tx.g.get(key, at)
 	tx.g.mu.Unlock()
 	tx.saw(key, v.Version)
 	return v, v.Version != 0
@@ -125,8 +150,15 @@ func (tx *Tx) Commit(r Request, given []byte, log Log) (data []byte, repeated bo
 	if data, repeated, err = g.find(&r); repeated || err != nil {
 		return data, repeated, err
 	}
-	watermark := p.Watermark()
-	g.expire(p, tx.keyGroup, sweepPerWrite, watermark)
+	reached := g.reached(p)
+	g.expire(p, tx.keyGroup, sweepPerWrite, reached)
+	if tx.follow {
+		tx.at = reached
+	}
+	if tx.at < reached {
+		return nil, false, ErrConflict // it may have missed what was expired meanwhile: a late copy, which is to happen at the time that was reached
+	}
+	watermark := tx.at
 	for i := range tx.reads {
 		if g.get(tx.reads[i].key, watermark).Version != tx.reads[i].version {
 			return nil, false, ErrConflict
@@ -152,8 +184,11 @@ func (tx *Tx) Commit(r Request, given []byte, log Log) (data []byte, repeated bo
 		return nil, false, fmt.Errorf("the stored answers have more than %d bytes; take checkpoints more often, keep fewer requests in flight, or raise the limit: %w",
 			p.limits.AnswerBytes, ErrLimit)
 	}
-	if err := p.reserve(g, tx.keyGroup, grown, watermark); err != nil {
+	if err := p.reserve(g, tx.keyGroup, grown, reached); err != nil {
 		return nil, false, err
+	}
+	if tx.placed != nil {
+		tx.placed(Place{Version: g.version + uint64(len(tx.writes)), Writes: len(tx.writes)})
 	}
 	if log != nil {
 		// The request's key group is that of the transaction, whatever the caller wrote into it.
@@ -192,7 +227,7 @@ func (p *Partitions) Redo(c *Committed) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	watermark := p.Watermark()
+	watermark := g.reached(p)
 	for i := range c.Writes {
 		w := &c.Writes[i]
 		p.bytes.Add(w.growth(w.key, g.get(w.key, watermark)))

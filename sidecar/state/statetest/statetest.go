@@ -206,7 +206,7 @@ func (f *Function) send(r Request, tried func() error) (string, error) {
 	}
 	f.sidecar.tried = tried
 	answer, err := f.sidecar.service.Evaluate(context.Background(), evaluate.Request{ID: r.ID, Function: f.name, Event: []byte(r.Event), State: &evaluate.State{
-		Session: f.sidecar.token.String(), Key: r.Key, KeyGroup: keyGroupOf(r.Key), Epoch: f.epoch, Watermark: f.watermark,
+		Session: f.sidecar.token.String(), Key: r.Key, KeyGroup: keyGroupOf(r.Key), Epoch: f.epoch, Watermark: f.watermark, LowWatermark: f.watermark,
 	}})
 	return string(answer.Result), err
 }

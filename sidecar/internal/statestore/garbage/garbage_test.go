@@ -122,7 +122,7 @@ func (w *world) write(j *job, key int) {
 	w.t.Helper()
 	w.calls++
 	g := uint16(key % keyGroups)
-	_, err := w.sessions.Apply(w.t.Context(), j.tokens[int(g)*len(j.tokens)/keyGroups], session.Request{Request: statestore.Request{KeyGroup: g, ID: fmt.Sprint(w.calls), Epoch: w.next}},
+	_, _, err := w.sessions.Apply(w.t.Context(), j.tokens[int(g)*len(j.tokens)/keyGroups], session.Request{Request: statestore.Request{KeyGroup: g, ID: fmt.Sprint(w.calls), Epoch: w.next}},
 		func(tx *statestore.Tx) ([]byte, error) {
 			tx.Change(fmt.Sprint("key", key), statestore.Set([]byte(fmt.Sprint(w.calls)), 0))
 			return []byte("x"), nil

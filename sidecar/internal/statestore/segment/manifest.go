@@ -48,10 +48,46 @@ type Manifest struct {
 	// MaxParallelism is how many key groups the operator has, KeyGroups those of the subtask.
 	MaxParallelism int              `json:"max_parallelism"`
 	KeyGroups      statestore.Range `json:"key_groups"`
-	// Watermark is the event time that the subtask had reached, in ms since 1970; math.MinInt64 is none.
+	// Watermark is the event time that all requests that may still come have reached, in ms since 1970; math.MinInt64 is none.
 	Watermark int64 `json:"watermark,string"`
+	// Reached are key groups that had reached a later one before the subtask was restored, at another subtask.
+	Reached []Reached `json:"reached,omitempty"`
 	// Segments, oldest first.
 	Segments []Segment `json:"segments"`
+}
+
+// Reached is an event time that key groups have reached.
+type Reached struct {
+	KeyGroups statestore.Range `json:"key_groups"`
+	Watermark int64            `json:"watermark,string"`
+}
+
+// ReachedBy lists what key groups of a frozen state have reached beyond its watermark.
+func ReachedBy(f *statestore.Frozen) []Reached {
+	var all []Reached
+	keyGroups := f.KeyGroups()
+	for kg := int(keyGroups.From); kg <= int(keyGroups.To); kg++ {
+		keyGroup := uint16(kg) //nolint:gosec // in the range
+		at := f.Reached(keyGroup)
+		switch n := len(all); {
+		case at == f.Watermark():
+		case n > 0 && all[n-1].Watermark == at && int(all[n-1].KeyGroups.To) == kg-1:
+			all[n-1].KeyGroups.To = keyGroup
+		default:
+			all = append(all, Reached{statestore.Range{From: keyGroup, To: keyGroup}, at})
+		}
+	}
+	return all
+}
+
+// reached is the event time that a key group has reached.
+func (m *Manifest) reached(keyGroup uint16) int64 {
+	for _, r := range m.Reached {
+		if r.KeyGroups.Contains(keyGroup) {
+			return max(m.Watermark, r.Watermark)
+		}
+	}
+	return m.Watermark
 }
 
 // Segment is a segment as a manifest names it.
@@ -121,6 +157,9 @@ func ParseManifest(data []byte) (*Manifest, error) {
 func (m *Manifest) check() error {
 	if err := m.KeyGroups.Check(m.MaxParallelism); err != nil {
 		return err
+	}
+	if len(m.Reached) > m.KeyGroups.Len() {
+		return fmt.Errorf("event times of %d ranges, there are %d key groups", len(m.Reached), m.KeyGroups.Len())
 	}
 	if len(m.Segments) > maxChain {
 		return fmt.Errorf("%d segments, at most %d are allowed", len(m.Segments), maxChain)

@@ -107,7 +107,7 @@ func (j *rescaling) request(epoch uint64) (r statestore.InFlight, answer string)
 		tx.Change(key, statestore.Delete())
 		j.plain.remove(kg, key)
 	case 1:
-		data, expires := strings.Repeat(answer, j.rng.IntN(30)), max(0, s.p.Watermark())+1+int64(j.rng.IntN(60))
+		data, expires := strings.Repeat(answer, j.rng.IntN(30)), max(0, tx.Watermark())+1+int64(j.rng.IntN(60))
 		tx.Change(key, statestore.Set([]byte(data), expires))
 		j.plain.set(kg, key, data, expires)
 	default:
@@ -257,12 +257,19 @@ func TestExpiryOutlivesAnEarlierWatermark(t *testing.T) {
 		if w := restored.Partitions.Watermark(); w != 50 {
 			t.Errorf("generation %d begins at watermark %d", generation, w)
 		}
+		// Nor is its event time forgotten: windows that were closed stay so.
+		for kg, want := range map[uint16]int64{0: 100, 4: 50} {
+			var tx statestore.Tx
+			if err := restored.Partitions.Begin(kg, &tx); err != nil || tx.Watermark() != want {
+				t.Errorf("generation %d: key group %d has reached %d, want %d; %v", generation, kg, tx.Watermark(), want, err)
+			}
+		}
 		got := contents(restored.Partitions)
 		if len(got[0]) != 0 || len(got[4]) != 1 {
 			t.Errorf("generation %d has %v", generation, got)
 		}
 		next := &subtask{t: t, store: store, name: fmt.Sprint("both", generation), p: restored.Partitions, chain: restored.Chain}
-		refs = []Reference{next.write(Increment, uint64(3+generation), false)}
+		refs = []Reference{next.write([]Kind{Increment, Base, Increment}[generation], uint64(3+generation), false)}
 	}
 }
 

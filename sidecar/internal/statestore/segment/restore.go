@@ -69,11 +69,12 @@ func Restore(ctx context.Context, store Opener, references []Reference, want Wan
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{store: store, to: out.Partitions, maxParallelism: want.MaxParallelism}
+	l := newLoader(store, out.Partitions, want.MaxParallelism)
 	watermark := int64(math.MaxInt64)
 	var segments []Segment
 	for _, m := range taken {
 		watermark = min(watermark, m.Watermark)
+		l.reach(m)
 		for _, s := range m.Segments {
 			common, ok := s.KeyGroups.Intersect(want.KeyGroups)
 			if !ok {
@@ -88,6 +89,7 @@ func Restore(ctx context.Context, store Opener, references []Reference, want Wan
 	if err := l.run(ctx, max(1, want.Parallel)); err != nil {
 		return nil, err
 	}
+	// The least of them is what all have reached; of each key group what is more is known, too.
 	out.Partitions.Advance(watermark)
 	out.Partitions.Loaded()
 	out.Chain = ChainOf(segments)
@@ -118,7 +120,8 @@ func Load(ctx context.Context, store Opener, m *Manifest, want Want) (*Restored,
 	out := &Restored{
 		Partitions: statestore.New(m.KeyGroups, want.Limits, want.Hooks), Chain: ChainOf(m.Segments), Checkpoint: m.Checkpoint,
 	}
-	l := &loader{store: store, to: out.Partitions, maxParallelism: m.MaxParallelism}
+	l := newLoader(store, out.Partitions, m.MaxParallelism)
+	l.reach(m)
 	for _, s := range m.Segments {
 		source := loaderSource{Segment: s, written: s.written()}
 		source.Watermark = max(s.Watermark, m.Watermark)
@@ -164,6 +167,24 @@ type loader struct {
 	to             *statestore.Partitions
 	maxParallelism int
 	sources        []loaderSource // in the order in which they are loaded
+	reached        []int64        // by each key group
+}
+
+func newLoader(store Opener, to *statestore.Partitions, maxParallelism int) *loader {
+	l := &loader{store: store, to: to, maxParallelism: maxParallelism, reached: make([]int64, to.KeyGroups().Len())}
+	for i := range l.reached {
+		l.reached[i] = math.MinInt64
+	}
+	return l
+}
+
+// reach notes what the key groups of a manifest have reached.
+func (l *loader) reach(m *Manifest) {
+	keyGroups := l.to.KeyGroups()
+	common, ok := m.KeyGroups.Intersect(keyGroups)
+	for kg := int(common.From); ok && kg <= int(common.To); kg++ {
+		l.reached[kg-int(keyGroups.From)] = m.reached(uint16(kg)) //nolint:gosec // in the range
+	}
 }
 
 type loaderSource struct {
@@ -181,6 +202,13 @@ func (l *loader) run(ctx context.Context, parallel int) error {
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	for i, at := range l.reached {
+		to, err := l.to.Load(l.to.KeyGroups().From+uint16(i), 0) //nolint:gosec // in the range
+		if err != nil {
+			return err
+		}
+		to.Reached(at)
 	}
 	group, gctx = errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
@@ -282,7 +310,7 @@ func (l *loader) loadSections(ctx context.Context, s *loaderSource, sections []s
 			sink = &expiring{Loader: to}
 			sinks[section.keyGroup] = sink
 		}
-		sink.watermark, sink.answers = s.Watermark, s.Answers
+		sink.watermark, sink.answers = max(s.Watermark, l.reached[section.keyGroup-l.to.KeyGroups().From]), s.Answers
 		if err := readSection(in, section, sink); err != nil {
 			return err
 		}

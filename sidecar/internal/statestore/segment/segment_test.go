@@ -48,7 +48,7 @@ func (s *subtask) write(kind Kind, checkpoint uint64, compress bool, inFlight ..
 	s.chain = s.chain.Add(segment)
 	ref, err := PutManifest(s.t.Context(), s.store, fmt.Sprintf("%s/%d.manifest", s.name, s.n), &Manifest{
 		Job: "job", Operator: "op", Checkpoint: checkpoint, MaxParallelism: maxParallelism, KeyGroups: s.p.KeyGroups(),
-		Watermark: f.Watermark(), Segments: s.chain.Segments,
+		Watermark: f.Watermark(), Reached: ReachedBy(f), Segments: s.chain.Segments,
 	})
 	if err != nil {
 		s.t.Fatal(err)

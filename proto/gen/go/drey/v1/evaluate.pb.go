@@ -98,7 +98,9 @@ type EvaluateRequest struct {
 	// FAILED_PRECONDITION. Empty: a new id is made. A request of a session needs it.
 	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	// The state that the function gets. Not set: none.
-	State         *State `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	State *State `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Where in Flink the event comes from, for the decision log. A request of a session needs none: the session says it.
+	Origin        *Origin `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -161,6 +163,68 @@ func (x *EvaluateRequest) GetState() *State {
 	return nil
 }
 
+func (x *EvaluateRequest) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// Origin says where in Flink an event comes from, as "origin" of POST /evaluate does.
+type Origin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job's id.
+	Job string `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// The number of the operator's subtask, from 0.
+	Subtask       uint32 `protobuf:"varint,2,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Origin) Reset() {
+	*x = Origin{}
+	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Origin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Origin) ProtoMessage() {}
+
+func (x *Origin) ProtoReflect() protoreflect.Message {
+	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Origin.ProtoReflect.Descriptor instead.
+func (*Origin) Descriptor() ([]byte, []int) {
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Origin) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *Origin) GetSubtask() uint32 {
+	if x != nil {
+		return x.Subtask
+	}
+	return 0
+}
+
 // State says which state a request is for, as "state" of POST /evaluate does.
 type State struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -172,15 +236,19 @@ type State struct {
 	KeyGroup *uint32 `protobuf:"varint,3,opt,name=key_group,json=keyGroup,proto3,oneof" json:"key_group,omitempty"`
 	// The number of the last barrier that the subtask had seen, 0 for none: set if there is a session, and only then.
 	Epoch *uint64 `protobuf:"varint,4,opt,name=epoch,proto3,oneof" json:"epoch,omitempty"`
-	// The watermark that the operator had seen, in milliseconds since 1970. Not set: none.
-	Watermark     *int64 `protobuf:"varint,5,opt,name=watermark,proto3,oneof" json:"watermark,omitempty"`
+	// The watermark that the operator had seen when the event came to it, in milliseconds since 1970. Not set: none. The call
+	// happens at this event time, whenever it is made.
+	Watermark *int64 `protobuf:"varint,5,opt,name=watermark,proto3,oneof" json:"watermark,omitempty"`
+	// The lowest such watermark of the requests of the session that have no answer yet: what has expired by then is of no use any more.
+	// Not set: this one's.
+	LowWatermark  *int64 `protobuf:"varint,6,opt,name=low_watermark,json=lowWatermark,proto3,oneof" json:"low_watermark,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +260,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[2]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +273,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{2}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *State) GetSession() string {
@@ -243,6 +311,13 @@ func (x *State) GetWatermark() int64 {
 	return 0
 }
 
+func (x *State) GetLowWatermark() int64 {
+	if x != nil && x.LowWatermark != nil {
+		return *x.LowWatermark
+	}
+	return 0
+}
+
 // StateAnswer says what an answer is worth that rests on state.
 type StateAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -256,7 +331,7 @@ type StateAnswer struct {
 
 func (x *StateAnswer) Reset() {
 	*x = StateAnswer{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -268,7 +343,7 @@ func (x *StateAnswer) String() string {
 func (*StateAnswer) ProtoMessage() {}
 
 func (x *StateAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[3]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -281,7 +356,7 @@ func (x *StateAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateAnswer.ProtoReflect.Descriptor instead.
 func (*StateAnswer) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{3}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StateAnswer) GetGuarantee() string {
@@ -315,7 +390,7 @@ type EvaluateResponse struct {
 
 func (x *EvaluateResponse) Reset() {
 	*x = EvaluateResponse{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +402,7 @@ func (x *EvaluateResponse) String() string {
 func (*EvaluateResponse) ProtoMessage() {}
 
 func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[4]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +415,7 @@ func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{4}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EvaluateResponse) GetId() string {
@@ -389,7 +464,7 @@ type EvaluateBatchRequest struct {
 
 func (x *EvaluateBatchRequest) Reset() {
 	*x = EvaluateBatchRequest{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +476,7 @@ func (x *EvaluateBatchRequest) String() string {
 func (*EvaluateBatchRequest) ProtoMessage() {}
 
 func (x *EvaluateBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[5]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +489,7 @@ func (x *EvaluateBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateBatchRequest.ProtoReflect.Descriptor instead.
 func (*EvaluateBatchRequest) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{5}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EvaluateBatchRequest) GetFunction() string {
@@ -441,7 +516,7 @@ type EvaluateBatchResponse struct {
 
 func (x *EvaluateBatchResponse) Reset() {
 	*x = EvaluateBatchResponse{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +528,7 @@ func (x *EvaluateBatchResponse) String() string {
 func (*EvaluateBatchResponse) ProtoMessage() {}
 
 func (x *EvaluateBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[6]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +541,7 @@ func (x *EvaluateBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateBatchResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateBatchResponse) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{6}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EvaluateBatchResponse) GetItems() []*EvaluateBatchItem {
@@ -489,7 +564,7 @@ type EvaluateBatchItem struct {
 
 func (x *EvaluateBatchItem) Reset() {
 	*x = EvaluateBatchItem{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +576,7 @@ func (x *EvaluateBatchItem) String() string {
 func (*EvaluateBatchItem) ProtoMessage() {}
 
 func (x *EvaluateBatchItem) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[7]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +589,7 @@ func (x *EvaluateBatchItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateBatchItem.ProtoReflect.Descriptor instead.
 func (*EvaluateBatchItem) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{7}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EvaluateBatchItem) GetOutcome() isEvaluateBatchItem_Outcome {
@@ -566,7 +641,7 @@ type ListFunctionsRequest struct {
 
 func (x *ListFunctionsRequest) Reset() {
 	*x = ListFunctionsRequest{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[8]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +653,7 @@ func (x *ListFunctionsRequest) String() string {
 func (*ListFunctionsRequest) ProtoMessage() {}
 
 func (x *ListFunctionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[8]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +666,7 @@ func (x *ListFunctionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFunctionsRequest.ProtoReflect.Descriptor instead.
 func (*ListFunctionsRequest) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{8}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{9}
 }
 
 type ListFunctionsResponse struct {
@@ -603,7 +678,7 @@ type ListFunctionsResponse struct {
 
 func (x *ListFunctionsResponse) Reset() {
 	*x = ListFunctionsResponse{}
-	mi := &file_drey_v1_evaluate_proto_msgTypes[9]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +690,7 @@ func (x *ListFunctionsResponse) String() string {
 func (*ListFunctionsResponse) ProtoMessage() {}
 
 func (x *ListFunctionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_drey_v1_evaluate_proto_msgTypes[9]
+	mi := &file_drey_v1_evaluate_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +703,7 @@ func (x *ListFunctionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFunctionsResponse.ProtoReflect.Descriptor instead.
 func (*ListFunctionsResponse) Descriptor() ([]byte, []int) {
-	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{9}
+	return file_drey_v1_evaluate_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListFunctionsResponse) GetFunctions() []*Function {
@@ -646,24 +721,30 @@ const file_drey_v1_evaluate_proto_rawDesc = "" +
 	"\aPayload\x12\x14\n" +
 	"\x04json\x18\x01 \x01(\fH\x00R\x04jsonB\n" +
 	"\n" +
-	"\bencoding\"\x8b\x01\n" +
+	"\bencoding\"\xb4\x01\n" +
 	"\x0fEvaluateRequest\x12&\n" +
 	"\x05event\x18\x01 \x01(\v2\x10.drey.v1.PayloadR\x05event\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12$\n" +
-	"\x05state\x18\x04 \x01(\v2\x0e.drey.v1.StateR\x05state\"\xc6\x01\n" +
+	"\x05state\x18\x04 \x01(\v2\x0e.drey.v1.StateR\x05state\x12'\n" +
+	"\x06origin\x18\x05 \x01(\v2\x0f.drey.v1.OriginR\x06origin\"4\n" +
+	"\x06Origin\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\asubtask\x18\x02 \x01(\rR\asubtask\"\x82\x02\n" +
 	"\x05State\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x15\n" +
 	"\x03key\x18\x02 \x01(\tH\x00R\x03key\x88\x01\x01\x12 \n" +
 	"\tkey_group\x18\x03 \x01(\rH\x01R\bkeyGroup\x88\x01\x01\x12\x19\n" +
 	"\x05epoch\x18\x04 \x01(\x04H\x02R\x05epoch\x88\x01\x01\x12!\n" +
-	"\twatermark\x18\x05 \x01(\x03H\x03R\twatermark\x88\x01\x01B\x06\n" +
+	"\twatermark\x18\x05 \x01(\x03H\x03R\twatermark\x88\x01\x01\x12(\n" +
+	"\rlow_watermark\x18\x06 \x01(\x03H\x04R\flowWatermark\x88\x01\x01B\x06\n" +
 	"\x04_keyB\f\n" +
 	"\n" +
 	"_key_groupB\b\n" +
 	"\x06_epochB\f\n" +
 	"\n" +
-	"_watermark\"E\n" +
+	"_watermarkB\x10\n" +
+	"\x0e_low_watermark\"E\n" +
 	"\vStateAnswer\x12\x1c\n" +
 	"\tguarantee\x18\x01 \x01(\tR\tguarantee\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\"\xb2\x01\n" +
@@ -703,42 +784,44 @@ func file_drey_v1_evaluate_proto_rawDescGZIP() []byte {
 	return file_drey_v1_evaluate_proto_rawDescData
 }
 
-var file_drey_v1_evaluate_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_drey_v1_evaluate_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_drey_v1_evaluate_proto_goTypes = []any{
 	(*Payload)(nil),               // 0: drey.v1.Payload
 	(*EvaluateRequest)(nil),       // 1: drey.v1.EvaluateRequest
-	(*State)(nil),                 // 2: drey.v1.State
-	(*StateAnswer)(nil),           // 3: drey.v1.StateAnswer
-	(*EvaluateResponse)(nil),      // 4: drey.v1.EvaluateResponse
-	(*EvaluateBatchRequest)(nil),  // 5: drey.v1.EvaluateBatchRequest
-	(*EvaluateBatchResponse)(nil), // 6: drey.v1.EvaluateBatchResponse
-	(*EvaluateBatchItem)(nil),     // 7: drey.v1.EvaluateBatchItem
-	(*ListFunctionsRequest)(nil),  // 8: drey.v1.ListFunctionsRequest
-	(*ListFunctionsResponse)(nil), // 9: drey.v1.ListFunctionsResponse
-	(*Problem)(nil),               // 10: drey.v1.Problem
-	(*Function)(nil),              // 11: drey.v1.Function
+	(*Origin)(nil),                // 2: drey.v1.Origin
+	(*State)(nil),                 // 3: drey.v1.State
+	(*StateAnswer)(nil),           // 4: drey.v1.StateAnswer
+	(*EvaluateResponse)(nil),      // 5: drey.v1.EvaluateResponse
+	(*EvaluateBatchRequest)(nil),  // 6: drey.v1.EvaluateBatchRequest
+	(*EvaluateBatchResponse)(nil), // 7: drey.v1.EvaluateBatchResponse
+	(*EvaluateBatchItem)(nil),     // 8: drey.v1.EvaluateBatchItem
+	(*ListFunctionsRequest)(nil),  // 9: drey.v1.ListFunctionsRequest
+	(*ListFunctionsResponse)(nil), // 10: drey.v1.ListFunctionsResponse
+	(*Problem)(nil),               // 11: drey.v1.Problem
+	(*Function)(nil),              // 12: drey.v1.Function
 }
 var file_drey_v1_evaluate_proto_depIdxs = []int32{
 	0,  // 0: drey.v1.EvaluateRequest.event:type_name -> drey.v1.Payload
-	2,  // 1: drey.v1.EvaluateRequest.state:type_name -> drey.v1.State
-	0,  // 2: drey.v1.EvaluateResponse.result:type_name -> drey.v1.Payload
-	3,  // 3: drey.v1.EvaluateResponse.state:type_name -> drey.v1.StateAnswer
-	1,  // 4: drey.v1.EvaluateBatchRequest.items:type_name -> drey.v1.EvaluateRequest
-	7,  // 5: drey.v1.EvaluateBatchResponse.items:type_name -> drey.v1.EvaluateBatchItem
-	4,  // 6: drey.v1.EvaluateBatchItem.answer:type_name -> drey.v1.EvaluateResponse
-	10, // 7: drey.v1.EvaluateBatchItem.error:type_name -> drey.v1.Problem
-	11, // 8: drey.v1.ListFunctionsResponse.functions:type_name -> drey.v1.Function
-	1,  // 9: drey.v1.Evaluator.Evaluate:input_type -> drey.v1.EvaluateRequest
-	5,  // 10: drey.v1.Evaluator.EvaluateBatch:input_type -> drey.v1.EvaluateBatchRequest
-	8,  // 11: drey.v1.Evaluator.ListFunctions:input_type -> drey.v1.ListFunctionsRequest
-	4,  // 12: drey.v1.Evaluator.Evaluate:output_type -> drey.v1.EvaluateResponse
-	6,  // 13: drey.v1.Evaluator.EvaluateBatch:output_type -> drey.v1.EvaluateBatchResponse
-	9,  // 14: drey.v1.Evaluator.ListFunctions:output_type -> drey.v1.ListFunctionsResponse
-	12, // [12:15] is the sub-list for method output_type
-	9,  // [9:12] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	3,  // 1: drey.v1.EvaluateRequest.state:type_name -> drey.v1.State
+	2,  // 2: drey.v1.EvaluateRequest.origin:type_name -> drey.v1.Origin
+	0,  // 3: drey.v1.EvaluateResponse.result:type_name -> drey.v1.Payload
+	4,  // 4: drey.v1.EvaluateResponse.state:type_name -> drey.v1.StateAnswer
+	1,  // 5: drey.v1.EvaluateBatchRequest.items:type_name -> drey.v1.EvaluateRequest
+	8,  // 6: drey.v1.EvaluateBatchResponse.items:type_name -> drey.v1.EvaluateBatchItem
+	5,  // 7: drey.v1.EvaluateBatchItem.answer:type_name -> drey.v1.EvaluateResponse
+	11, // 8: drey.v1.EvaluateBatchItem.error:type_name -> drey.v1.Problem
+	12, // 9: drey.v1.ListFunctionsResponse.functions:type_name -> drey.v1.Function
+	1,  // 10: drey.v1.Evaluator.Evaluate:input_type -> drey.v1.EvaluateRequest
+	6,  // 11: drey.v1.Evaluator.EvaluateBatch:input_type -> drey.v1.EvaluateBatchRequest
+	9,  // 12: drey.v1.Evaluator.ListFunctions:input_type -> drey.v1.ListFunctionsRequest
+	5,  // 13: drey.v1.Evaluator.Evaluate:output_type -> drey.v1.EvaluateResponse
+	7,  // 14: drey.v1.Evaluator.EvaluateBatch:output_type -> drey.v1.EvaluateBatchResponse
+	10, // 15: drey.v1.Evaluator.ListFunctions:output_type -> drey.v1.ListFunctionsResponse
+	13, // [13:16] is the sub-list for method output_type
+	10, // [10:13] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_drey_v1_evaluate_proto_init() }
@@ -751,8 +834,8 @@ func file_drey_v1_evaluate_proto_init() {
 	file_drey_v1_evaluate_proto_msgTypes[0].OneofWrappers = []any{
 		(*Payload_Json)(nil),
 	}
-	file_drey_v1_evaluate_proto_msgTypes[2].OneofWrappers = []any{}
-	file_drey_v1_evaluate_proto_msgTypes[7].OneofWrappers = []any{
+	file_drey_v1_evaluate_proto_msgTypes[3].OneofWrappers = []any{}
+	file_drey_v1_evaluate_proto_msgTypes[8].OneofWrappers = []any{
 		(*EvaluateBatchItem_Answer)(nil),
 		(*EvaluateBatchItem_Error)(nil),
 	}
@@ -762,7 +845,7 @@ func file_drey_v1_evaluate_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_drey_v1_evaluate_proto_rawDesc), len(file_drey_v1_evaluate_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
