@@ -104,6 +104,7 @@ func lineage(w io.Writer, list []json.RawMessage) {
 			Input, Result           json.RawMessage
 			Error                   *struct{ Code, Message string }
 			State                   []decisions.StateRead
+			StateUnnamed            int `json:"state_unnamed"`
 			Rules, Reasons          []string
 			Replayed                bool
 			Masked, Omitted         []string
@@ -124,7 +125,10 @@ func lineage(w io.Writer, list []json.RawMessage) {
 		row(w, "function", d.Function+", build "+cmp.Or(d.Build, "not known"))
 		row(w, "input", oneLine(d.Input))
 		for _, s := range d.State {
-			row(w, "state", fmt.Sprintf("%s[%s] version %d", s.State, s.Key, s.Version))
+			row(w, "state", fmt.Sprintf("%s[%s] version %d", stateName(s.State), printable(s.Key), s.Version))
+		}
+		if d.StateUnnamed > 0 {
+			row(w, "state", fmt.Sprintf("and %d more", d.StateUnnamed))
 		}
 		if len(d.Rules) > 0 {
 			row(w, "rules", strings.Join(d.Rules, ", "))

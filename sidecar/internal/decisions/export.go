@@ -18,7 +18,7 @@ import (
 // Fields are the keys of an exported decision, in the order in which they are written.
 var Fields = []string{
 	"seq", "id", "time", "job", "operator", "subtask", "epoch", "fence", "function", "build", "input", "result", "error",
-	"key", "version", "state", "rules", "replayed", "masked", "omitted",
+	"key", "version", "state", "state_unnamed", "rules", "replayed", "masked", "omitted",
 }
 
 // Export writes entries as JSON lines, one decision a line, until the entries or the writer end. Fields choose keys and their
@@ -163,6 +163,10 @@ func appendField(b []byte, d *Decision, name string) []byte {
 		}
 	case "state":
 		return appendStateJSON(b, d.State)
+	case "state_unnamed":
+		if d.StateUnnamed > 0 {
+			return strconv.AppendInt(b, int64(d.StateUnnamed), 10)
+		}
 	case "rules":
 		return appendList(b, d.Rules)
 	case "replayed":

@@ -3,6 +3,7 @@ package envelope_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -30,6 +31,10 @@ func TestReadCall(t *testing.T) {
 		" {\"id\":\"a\",\n\"event\" : [1, 2] } ":              {ID: "a", Event: []byte("[1, 2]")},
 		`{"event":null,"function":"f","id":"gr\u00fc\u00df"}`: {ID: "grüß", Function: "f", Event: []byte("null")},
 		`{"event":1,"function":null,"id":null}`:               {Event: []byte("1")},
+		`{"event":1,"origin":{"job":"j","subtask":3}}`:        {Event: []byte("1"), Origin: envelope.Origin{Job: "j", Subtask: 3}},
+		`{"event":1,"origin":null}`:                           {Event: []byte("1")},
+		`{"event":1,"state":{"key":"k","watermark":5}}`:       {Event: []byte("1"), State: &envelope.State{Key: "k", Watermark: 5, LowWatermark: 5}},
+		`{"event":1,"state":{"key":"k","low_watermark":-3}}`:  {Event: []byte("1"), State: &envelope.State{Key: "k", Watermark: math.MinInt64, LowWatermark: -3}},
 		`{"\u0065vent":"x","\u0069d":"y"}`:                    {ID: "y", Event: []byte(`"x"`)},
 		`{"event":12345678901234567890123e99999}`:             {Event: []byte("12345678901234567890123e99999")},
 		`{"event":"` + strings.Repeat("[", 1000) + `\"["}`:    {Event: []byte(`"` + strings.Repeat("[", 1000) + `\"["`)},
@@ -56,6 +61,7 @@ func TestReadCallRefuses(t *testing.T) {
 		"cut off":         {`{"event":{"a":`, []string{"event.a: the JSON ends too early (at byte 14)"}},
 		"trailing brace":  {`{"event":1}}`, []string{"body: invalid character '}' at start of value (at byte 11)"}},
 		"trailing value":  {`{"event":1} {}`, []string{"body: more than one JSON value"}},
+		"bad origin":      {`{"event":1,"origin":{"subtask":-1,"x":1}}`, []string{"origin.subtask: is -1, must be a whole number from 0 to 32767", "origin.x: unknown key; the keys are job, subtask", "origin.job: is missing"}},
 		"missing event":   {`{}`, []string{"event: is missing"}},
 		"all at once":     {`{"evnt":1,"id":5,"function":["f"],"x":{}}`, []string{"evnt: unknown key; did you mean event?", "id: is a number, must be a string", "function: is an array, must be a string", "x: unknown key; the keys are event, function, id, origin, state", "event: is missing"}},
 		"empty strings":   {`{"event":1,"id":"","function":""}`, []string{"id: is empty: give a value or leave the key out", "function: is empty: give a value or leave the key out"}},

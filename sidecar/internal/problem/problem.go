@@ -54,12 +54,13 @@ const (
 	StateLimit         Code = "state_limit"
 	RestoreFailed      Code = "restore_failed"
 	RestoreUnavailable Code = "restore_unavailable"
+	AnswersFull        Code = "answers_full"
 )
 
 // OfSession says whether the failure is one of a session: it is about the task that asks and not about one record.
 func (c Code) OfSession() bool {
 	switch c {
-	case UnknownSession, Fenced, NotRestored, Conflict, WrongKeyGroup, Stale, LateMark, NoSnapshot, StateLimit, RestoreFailed, RestoreUnavailable:
+	case UnknownSession, Fenced, NotRestored, Conflict, WrongKeyGroup, Stale, LateMark, NoSnapshot, StateLimit, RestoreFailed, RestoreUnavailable, AnswersFull:
 		return true
 	}
 	return false
@@ -105,6 +106,7 @@ var table = map[Code]meaning{
 	NoSnapshot:         {"there is no snapshot of the checkpoint", http.StatusConflict, codes.FailedPrecondition, false},
 	StateLimit:         {"a limit does not let the state grow", http.StatusUnprocessableEntity, codes.ResourceExhausted, false},
 	RestoreFailed:      {"the state cannot be restored", http.StatusUnprocessableEntity, codes.DataLoss, false},
+	AnswersFull:        {"too many answers are stored", http.StatusServiceUnavailable, codes.Unavailable, true},
 	RestoreUnavailable: {"the state cannot be restored now", http.StatusServiceUnavailable, codes.Unavailable, true},
 }
 

@@ -28,6 +28,7 @@ func (s *sidecar) keepState(ctx context.Context) (*stateful.Keeper, error) {
 	}
 	keeper := stateful.New(s.sessions, c.Limits.Of())
 	s.service.KeepState(keeper)
+	s.during(func(stop <-chan struct{}) { sweep(keeper, stop) })
 	return keeper, nil
 }
 
@@ -39,7 +40,7 @@ func (s *sidecar) openSessions(ctx context.Context, c stateful.Config) error {
 	s.onDown(closer.Close)
 	s.stateStore = store
 	sessions := c.Sessions()
-	sessions.Observe = session.Observer{Written: s.metrics.SnapshotWritten, Missed: s.metrics.SnapshotMissed}
+	sessions.Observe = session.Observer{Written: s.metrics.SnapshotWritten, Missed: s.metrics.SnapshotMissed, Full: s.metrics.AnswersFull}
 	// The metrics come first, since sessions that come back go on with their snapshots at once.
 	if err := s.metrics.WatchState(func() (n, pending int, keys, bytes int64) {
 		if s.sessions == nil {
@@ -53,17 +54,44 @@ func (s *sidecar) openSessions(ctx context.Context, c stateful.Config) error {
 	if s.sessions, err = session.New(sessions, store, s.log); err != nil {
 		return err
 	}
+	s.onDown(s.sessions.Shutdown)
+	s.during(func(stop <-chan struct{}) { dropIdle(s.sessions, c.IdleTimeout, stop) })
+	return nil
+}
+
+// during runs something until the sidecar goes down.
+func (s *sidecar) during(run func(stop <-chan struct{})) {
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		dropIdle(s.sessions, c.IdleTimeout, stop)
+		run(stop)
 	}()
 	s.onDown(func() error {
 		close(stop)
 		<-ended
-		return s.sessions.Shutdown()
+		return nil
 	})
-	return nil
+}
+
+const (
+	// sweepEvery is how often the memory of what has expired is given back, and sweepMost of how many values of a key group at a time: calls wait
+	// meanwhile.
+	sweepEvery = time.Second
+	sweepMost  = 512
+)
+
+// sweep gives back the memory of values that have expired and to whose key groups nobody writes.
+func sweep(keeper *stateful.Keeper, stop <-chan struct{}) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			keeper.Sweep(sweepMost)
+		case <-stop:
+			return
+		}
+	}
 }
 
 // dropIdle ends sessions of tasks that vanished.

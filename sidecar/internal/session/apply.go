@@ -73,8 +73,11 @@ func (m *Manager) Apply(ctx context.Context, t Token, r Request, fn func(tx *sta
 			break
 		}
 	}
-	switch {
+	switch full := m.config.Observe.Full; {
 	case err != nil:
+		if full != nil && CodeOf(err) == CodeAnswers {
+			full()
+		}
 		return nil, false, err
 	case repeated:
 		return answer, true, s.synced()

@@ -40,12 +40,14 @@ type Config struct {
 	BootID func() string
 }
 
-// Observer is told what becomes of the snapshots that were asked for.
+// Observer is told what becomes of the snapshots that were asked for, and of the room for answers.
 type Observer struct {
 	// Written: a snapshot is in the store. bytes is what it added, took the time since it was asked for.
 	Written func(bytes int64, took time.Duration)
 	// Missed: one that was marked was given up. Not those that Flink has aborted.
 	Missed func()
+	// Full: a request was refused, since too many answers are stored.
+	Full func()
 }
 
 // DefaultConfig keeps everything in memory.

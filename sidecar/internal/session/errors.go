@@ -31,6 +31,8 @@ const (
 	CodeNoSnapshot Code = "no_snapshot"
 	// CodeLimit: a limit does not let the state grow.
 	CodeLimit Code = "state_limit"
+	// CodeAnswers: so many answers are stored that there is no room for another one. Try again: the next mark makes room.
+	CodeAnswers Code = "answers_full"
 	// CodeLog: the local log cannot be written to. Try again: nothing that was answered is lost.
 	CodeLog Code = "log_unavailable"
 	// CodeRestore: the state could not be loaded. Whether it is worth another attempt says Retryable.
@@ -74,6 +76,8 @@ func translate(err error) error {
 		return &Error{Code: CodeStale, Err: err}
 	case errors.Is(err, statestore.ErrKeyGroup):
 		return &Error{Code: CodeKeyGroup, Err: err}
+	case errors.Is(err, statestore.ErrAnswers):
+		return &Error{Code: CodeAnswers, Retryable: true, Err: err}
 	case errors.Is(err, statestore.ErrLimit):
 		return &Error{Code: CodeLimit, Err: err}
 	}

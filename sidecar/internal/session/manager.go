@@ -197,6 +197,24 @@ func (m *Manager) DropIdle(idle time.Duration) int {
 	return dropped
 }
 
+// Sweep gives back the memory of values that have expired, up to so many in each key group, and says how many they were. Nobody can see a
+// difference.
+func (m *Manager) Sweep(most int) int {
+	removed := 0
+	for _, s := range m.all() {
+		select {
+		case <-s.recovered:
+		default:
+			continue // it is coming back
+		}
+		s.mu.RLock()
+		parts := s.parts
+		s.mu.RUnlock()
+		removed += parts.Sweep(most)
+	}
+	return removed
+}
+
 func (m *Manager) all() []*session {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,8 +1,8 @@
 package session
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -29,6 +29,8 @@ type job struct {
 	ordered  bool
 	capacity int
 	most     int // checkpoints at a time
+	// remembers: after a restore the source says at once which watermark it had reached. Flink's own do not.
+	remembers bool
 
 	nextID    uint64
 	pending   []*checkpoint
@@ -42,13 +44,38 @@ type element struct {
 	n        int
 	key      string
 	keyGroup uint16
+	time     int64 // event time
+	// watermark is that of the stream in front of it: it is too late for a window that ends before.
+	watermark int64
+	after     int64 // the watermark that comes after it, math.MinInt64 if none does
 }
+
+const modelWindow = 50
+
+// window is the one that it is in, and the last ms of it.
+func (e *element) window() (name string, last int64) {
+	start := e.time - e.time%modelWindow
+	return fmt.Sprintf("%s%s from %d", windowPrefix, e.key, start), start + modelWindow - 1
+}
+
+const windowPrefix = "window of "
 
 type output struct {
 	seal    uint64
 	subtask int
 	element element
-	count   int
+	result
+}
+
+// result is what the function answers: how many of its key there were, and how many in its window, 0 if it was too late for that.
+type result struct{ count, inWindow int }
+
+func (r result) String() string { return fmt.Sprint(r.count, " ", r.inWindow) }
+
+// flying is an element in a checkpoint: it happens at the watermark that was there when it came.
+type flying struct {
+	element
+	at int64
 }
 
 type checkpoint struct {
@@ -60,40 +87,8 @@ type checkpoint struct {
 
 // ack is what a checkpoint holds of a subtask.
 type ack struct {
-	flying    []element
+	flying    []flying
 	reference segment.Reference
-}
-
-// subtask is an attempt of a subtask of the asynchronous operator, with the client in it.
-type subtask struct {
-	job     *job
-	attempt int
-	index   int
-	spec    Spec
-	sidecar *sidecar
-	token   Token
-	ready   bool
-	over    bool // it sends nothing any more
-	zombie  bool // it was replaced, but does not know
-
-	input   []item
-	flights []*flight // in the order of their numbers
-	seq     uint64
-	epoch   uint64
-	stirred bool
-}
-
-type item struct {
-	barrier uint64 // 0: an element
-	full    bool
-	element element
-}
-
-type flight struct {
-	element  element
-	seq      uint64
-	answered bool
-	count    int
 }
 
 func (j *job) start() {
@@ -121,7 +116,7 @@ func (j *job) start() {
 	j.w.note("attempt %d from checkpoint %d with parallelism %d", j.attempt, upto, parallelism)
 	j.subtasks = nil
 	for i := range parallelism {
-		s := &subtask{job: j, attempt: j.attempt, index: i, sidecar: j.w.sidecars[j.w.rng.IntN(len(j.w.sidecars))]}
+		s := &subtask{job: j, attempt: j.attempt, index: i, at: math.MinInt64, sidecar: j.w.sidecars[j.w.rng.IntN(len(j.w.sidecars))]}
 		s.spec = Spec{
 			Job: "job", Operator: "count/per key", Subtask: i, MaxParallelism: modelMaxParallelism,
 			KeyGroups: statestore.SubtaskRange(modelMaxParallelism, parallelism, i), Restored: from != nil,
@@ -133,10 +128,14 @@ func (j *job) start() {
 				// What is in flight goes where its key belongs now.
 				for _, e := range a.flying {
 					if s.spec.KeyGroups.Contains(e.keyGroup) {
-						s.input = append(s.input, item{element: e})
+						s.input = append(s.input, item{element: e.element, at: e.at, again: true})
 					}
 				}
 			}
+			slices.SortStableFunc(s.input, func(a, b item) int { return cmp.Compare(a.at, b.at) })
+		}
+		if j.remembers && j.offset > 0 {
+			s.input = append(s.input, item{watermark: true, at: j.elements[j.offset-1].reached()})
 		}
 		j.subtasks = append(j.subtasks, s)
 		s.open(references)
@@ -162,6 +161,12 @@ func (j *job) read(attempt int) {
 		j.offset++
 		s.input = append(s.input, item{element: e})
 		s.stir()
+		if e.after != math.MinInt64 {
+			for _, s := range j.subtasks {
+				s.input = append(s.input, item{watermark: true, at: e.after})
+				s.stir()
+			}
+		}
 	}
 	j.w.after(j.w.about(20*time.Millisecond), func() { j.read(attempt) })
 }
@@ -262,6 +267,9 @@ func (j *job) check(c *checkpoint) {
 	}
 	for kg := range uint16(modelMaxParallelism) {
 		for key, v := range got.Partitions.All(kg) {
+			if strings.HasPrefix(key, windowPrefix) {
+				continue
+			}
 			n, err := strconv.Atoi(string(v.Data))
 			if err != nil || n != want[key] {
 				j.w.fail("checkpoint %d has counted %s for %s, %d elements were before its barrier and not in flight", c.id, v.Data, key, want[key])
@@ -362,244 +370,3 @@ func (j *job) failed(attempt int, why string) {
 }
 
 func (e element) id() string { return fmt.Sprint("element ", e.n) }
-
-// call is a call of the client, which ends with its task.
-func (s *subtask) call(timeout time.Duration, do func(context.Context, *Manager) (any, error), hear func(any, error)) {
-	s.job.w.call(s.sidecar, timeout, do, func(result any, err error) {
-		if !s.over {
-			hear(result, err)
-		}
-	})
-}
-
-// again is for an error: it says whether to call again, or has the task fail.
-func (s *subtask) again(err error, what string) bool {
-	var e *Error
-	if errors.Is(err, errTimeout) || errors.Is(err, errUnreachable) || errors.As(err, &e) && e.Retryable {
-		return true
-	}
-	if s.zombie {
-		s.over = true
-		return false
-	}
-	s.job.failed(s.attempt, fmt.Sprintf("subtask %d: %s: %v", s.index, what, err))
-	return false
-}
-
-func (s *subtask) retry(do func()) {
-	s.job.w.after(s.job.w.about(100*time.Millisecond), func() {
-		if !s.over {
-			do()
-		}
-	})
-}
-
-func (s *subtask) open(references []segment.Reference) {
-	s.call(5*time.Second, func(ctx context.Context, m *Manager) (any, error) { return m.Open(ctx, s.spec) }, func(result any, err error) {
-		switch {
-		case err == nil:
-			s.token = result.(Token) //nolint:forcetypeassert // of Open
-			if s.spec.Restored {
-				s.restore(references)
-				return
-			}
-			s.begin()
-		case s.again(err, "open"):
-			s.retry(func() { s.open(references) })
-		}
-	})
-}
-
-func (s *subtask) restore(references []segment.Reference) {
-	s.call(5*time.Second, func(ctx context.Context, m *Manager) (any, error) { return nil, m.Restore(ctx, s.token, references) }, func(_ any, err error) {
-		switch {
-		case err == nil:
-			s.begin()
-		case s.again(err, "restore"):
-			s.retry(func() { s.restore(references) })
-		}
-	})
-}
-
-func (s *subtask) begin() {
-	s.ready = true
-	s.stir()
-}
-
-// stir has the task look at its input, soon.
-func (s *subtask) stir() {
-	if s.stirred || !s.ready || s.over {
-		return
-	}
-	s.stirred = true
-	s.job.w.after(s.job.w.about(4*time.Millisecond), func() {
-		s.stirred = false
-		if s.over || len(s.input) == 0 {
-			return
-		}
-		next := s.input[0]
-		if next.barrier == 0 && len(s.flights) >= s.job.capacity {
-			return // an element that leaves stirs again
-		}
-		s.input = s.input[1:]
-		if next.barrier != 0 {
-			s.barrier(next.barrier, next.full)
-		} else {
-			s.seq++
-			f := &flight{element: next.element, seq: s.seq}
-			s.flights = append(s.flights, f)
-			s.send(f)
-		}
-		s.stir()
-	})
-}
-
-// low is the lowest number that has not left the operator.
-func (s *subtask) low() uint64 {
-	if len(s.flights) > 0 {
-		return s.flights[0].seq
-	}
-	return s.seq + 1
-}
-
-func (s *subtask) send(f *flight) {
-	broken := &s.job.w.broken
-	r := Request{Watermark: math.MinInt64, Request: statestore.Request{
-		KeyGroup: f.element.keyGroup, ID: f.element.id(), Epoch: s.epoch, Seq: f.seq, Low: s.low(),
-	}}
-	if broken.noEpoch {
-		r.Epoch = 0
-	}
-	if broken.noID {
-		r.ID = ""
-	}
-	if broken.idOfAttempt {
-		r.ID += fmt.Sprint(" of attempt ", s.attempt)
-	}
-	if s.job.w.seed%4 == 0 {
-		r.Seq, r.Low = 0, 0 // answers are forgotten at marks alone
-	}
-	s.call(3*time.Second, func(ctx context.Context, m *Manager) (any, error) {
-		answer, _, err := m.Apply(ctx, s.token, r, func(tx *statestore.Tx) ([]byte, error) {
-			v, _ := tx.Get(f.element.key)
-			n := 0
-			if v.Data != nil {
-				var err error
-				if n, err = strconv.Atoi(string(v.Data)); err != nil {
-					return nil, err
-				}
-			}
-			count := strconv.AppendInt(nil, int64(n+1), 10)
-			tx.Change(f.element.key, statestore.Set(count, 0))
-			return count, nil
-		})
-		return answer, err
-	}, func(result any, err error) {
-		switch {
-		case f.answered:
-		case err == nil:
-			n, err := strconv.Atoi(string(result.([]byte))) //nolint:forcetypeassert // of Apply
-			if err != nil {
-				s.job.w.fail("%v", err)
-				return
-			}
-			f.answered, f.count = true, n
-			s.emit()
-		case CodeOf(err) == CodeStale:
-			s.job.w.fail("element %d of subtask %d is waited for, and refused as a late copy", f.element.n, s.index)
-		case s.again(err, "apply"):
-			s.retry(func() { s.send(f) })
-		}
-	})
-}
-
-// emit gives what was answered to the sink: in the order in which it came in, or not.
-func (s *subtask) emit() {
-	for i := 0; i < len(s.flights); {
-		f := s.flights[i]
-		if !f.answered {
-			if s.job.ordered {
-				break
-			}
-			i++
-			continue
-		}
-		s.flights = slices.Delete(s.flights, i, i+1)
-		if !s.zombie {
-			s.job.output = append(s.job.output, output{subtask: s.index, element: f.element, count: f.count})
-		}
-	}
-	s.stir()
-}
-
-// barrier is what happens at a barrier: the mark, the operator's state, and the sink's.
-func (s *subtask) barrier(id uint64, full bool) {
-	s.epoch = id
-	a := &ack{}
-	mark := Mark{Epoch: id, Full: full}
-	for _, f := range s.flights {
-		a.flying = append(a.flying, f.element)
-		if s.job.w.broken.markIsAnswered && f.answered {
-			continue
-		}
-		mark.InFlight = append(mark.InFlight, statestore.InFlight{KeyGroup: f.element.keyGroup, ID: f.element.id()})
-	}
-	if s.job.w.broken.noInFlight {
-		mark.InFlight = nil
-	}
-	if !s.zombie {
-		for i := range s.job.output {
-			if o := &s.job.output[i]; o.seal == 0 && o.subtask == s.index {
-				o.seal = id
-			}
-		}
-	}
-	s.mark(mark, a)
-}
-
-func (s *subtask) mark(mark Mark, a *ack) {
-	s.call(2*time.Second, func(ctx context.Context, m *Manager) (any, error) { return nil, m.Mark(ctx, s.token, mark) }, func(_ any, err error) {
-		switch {
-		case err == nil:
-			s.durable(mark.Epoch, a)
-		case s.declined(mark.Epoch, err):
-		case s.again(err, "mark"):
-			s.retry(func() { s.mark(mark, a) })
-		}
-	})
-}
-
-// declined: the checkpoint fails, and nothing else.
-func (s *subtask) declined(id uint64, err error) bool {
-	switch CodeOf(err) {
-	case CodeLate, CodeNoSnapshot:
-	default:
-		return false
-	}
-	if !s.zombie {
-		for _, c := range s.job.pending {
-			if c.id == id {
-				s.job.abort(c, err.Error())
-				break
-			}
-		}
-	}
-	return true
-}
-
-func (s *subtask) durable(id uint64, a *ack) {
-	s.call(10*time.Second, func(ctx context.Context, m *Manager) (any, error) { return m.Durable(ctx, s.token, id) }, func(result any, err error) {
-		switch {
-		case err == nil:
-			a.reference = result.(segment.Reference) //nolint:forcetypeassert // of Durable
-			if !s.zombie {
-				s.job.acknowledge(s, id, a)
-			}
-		case s.declined(id, err):
-		case s.again(err, "durable"):
-			if slices.ContainsFunc(s.job.pending, func(c *checkpoint) bool { return c.id == id }) {
-				s.retry(func() { s.durable(id, a) })
-			}
-		}
-	})
-}

@@ -3,6 +3,7 @@ package session
 import (
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -26,6 +27,9 @@ type mutation struct {
 	idOfAttempt    bool // an element that is sent again after a restore has another id
 	noInFlight     bool // a snapshot has no answers
 	markIsAnswered bool // an element that was answered and waits to be emitted is not in the mark
+	// newestWatermark: an element happens at the newest watermark, and not at that with which it came.
+	newestWatermark bool
+	flyingAnew      bool // an element that is sent again after a restore happens at the watermark of then
 }
 
 // TestModel runs the protocol through schedules of faults. A seed that fails is run again by -run TestModel -model.seed=N.
@@ -92,11 +96,19 @@ func newWorld(t *testing.T, seed uint64, broken mutation) *world {
 		w.sidecars = append(w.sidecars, c)
 		c.begin()
 	}
-	w.job = &job{w: w, ordered: w.chance(50), capacity: 1 + w.rng.IntN(6), most: 1 + w.rng.IntN(3)}
+	w.job = &job{w: w, ordered: w.chance(50), remembers: w.chance(50), capacity: 1 + w.rng.IntN(6), most: 1 + w.rng.IntN(3)}
 	keys := 1 + w.rng.IntN(5)
+	latest, watermark, every := int64(0), int64(math.MinInt64), 1+w.rng.IntN(5)
 	for n := range 40 + w.rng.IntN(150) {
 		key := fmt.Sprint("key ", w.rng.IntN(keys))
-		w.job.elements = append(w.job.elements, element{n, key, statestore.KeyGroup(statestore.HashString(key), modelMaxParallelism)})
+		e := element{n: n, key: key, keyGroup: statestore.KeyGroup(statestore.HashString(key), modelMaxParallelism), watermark: watermark, after: math.MinInt64}
+		e.time = int64(1000 + 10*n + w.rng.IntN(100))
+		latest = max(latest, e.time)
+		if n%every == 0 {
+			watermark = max(watermark, latest-20)
+			e.after = watermark
+		}
+		w.job.elements = append(w.job.elements, e)
 	}
 	w.faults = w.rng.IntN(8)
 	w.after(w.about(time.Second), w.fault)
@@ -176,6 +188,7 @@ func (w *world) end() {
 		return
 	}
 	counts, total := map[string][]int{}, map[string]int{}
+	windows := map[string][]int{}
 	seen := map[int]bool{}
 	for _, e := range w.job.elements {
 		total[e.key]++
@@ -189,6 +202,24 @@ func (w *world) end() {
 		}
 		seen[o.element.n] = true
 		counts[o.element.key] = append(counts[o.element.key], o.count)
+		window, last := o.element.window()
+		if o.inWindow > 0 {
+			windows[window] = append(windows[window], o.inWindow)
+		}
+		// After a restore the watermark may begin anew, and what was too late not be so any more; never the other way round.
+		late := last <= o.element.watermark
+		if !late && o.inWindow == 0 || late && o.inWindow > 0 && w.job.remembers {
+			w.fail("element %d has number %d in its window, which ends at %d; the watermark before it is %d", o.element.n, o.inWindow, last, o.element.watermark)
+		}
+	}
+	for window, got := range windows {
+		slices.Sort(got)
+		for i, n := range got {
+			if n != i+1 {
+				w.fail("the counts of %s are %v", window, got)
+				break
+			}
+		}
 	}
 	for key, n := range total {
 		got := counts[key]
@@ -213,9 +244,11 @@ func TestModelFindsFaults(t *testing.T) {
 		"another id after a restore":             {idOfAttempt: true},
 		"marks without what is in flight":        {noInFlight: true},
 		"marks without what waits to be emitted": {markIsAnswered: true},
+		"the newest watermark":                   {newestWatermark: true},
+		"another watermark after a restore":      {flyingAnew: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const schedules = 120
+			const schedules = 240
 			for seed := range uint64(schedules) {
 				if w := runModel(t, seed+1, broken); len(w.found) > 0 {
 					t.Logf("seed %d: %s", seed+1, w.found[0])

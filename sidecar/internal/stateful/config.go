@@ -18,7 +18,7 @@ type Config struct {
 	Enabled     bool          `yaml:"enabled" doc:"give functions state: under sessions of Flink, whose checkpoints it comes back with, and in memory for others"`
 	Store       string        `yaml:"store" doc:"where snapshots go, as s3://bucket/prefix or file:///folder; every sidecar of a job needs the same; empty = no sessions"`
 	S3          s3.Config     `yaml:"s3" doc:"how the S3 server of state.store is reached"`
-	Folder      string        `yaml:"folder" doc:"local folder for logs, from which a sidecar that was killed comes back with its sessions; one sidecar each; empty = memory only, Flink restores then"`
+	Folder      string        `yaml:"folder" doc:"local folder for logs, from which a sidecar that was killed comes back with its sessions; one sidecar each; empty = memory only, Flink restores then, and a snapshot is put together in memory before it is stored"`
 	IdleTimeout time.Duration `yaml:"idle_timeout" doc:"sessions of which nothing was heard for so long are dropped; 0 = never"`
 	MaxPending  int           `yaml:"max_pending" doc:"barriers of a session that may wait for their snapshots; one more, and the oldest is given up"`
 	MaxChain    int           `yaml:"max_chain" doc:"increments that a snapshot may be made of before everything is written anew"`
@@ -42,7 +42,7 @@ type Limits struct {
 	Bytes       int64 `yaml:"bytes" doc:"keys and values, in bytes; 0 = no limit"`
 	ValueBytes  int   `yaml:"value_bytes" doc:"the longest value, in bytes; 0 = no limit"`
 	KeyBytes    int   `yaml:"key_bytes" doc:"the longest key with the name of a value, in bytes; 0 = no limit"`
-	AnswerBytes int64 `yaml:"answer_bytes" doc:"stored answers to requests since the last checkpoint, in bytes; 0 = no limit"`
+	AnswerBytes int64 `yaml:"answer_bytes" doc:"stored answers to requests since the last checkpoint, in bytes; one more has to wait for the next one; 0 = no limit"`
 }
 
 // DefaultConfig is off.

@@ -85,6 +85,15 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 	return applied, nil
 }
 
+// Sweep gives back the memory of values that have expired, up to so many in each key group, and says how many they were.
+func (k *Keeper) Sweep(most int) int {
+	removed := k.local.sweep(most)
+	if k.sessions != nil {
+		removed += k.sessions.Sweep(most)
+	}
+	return removed
+}
+
 // Adopt gives the calls of a function without a session a state that was loaded, in the place of what they have; the partitions must not be
 // used any more.
 func (k *Keeper) Adopt(function string, parts *statestore.Partitions) (keys int64, err error) {

@@ -54,7 +54,7 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: %d %v", code, p.Code.HTTP(), p)
 		}
 	}
-	for _, code := range []session.Code{session.CodeLog, session.CodeRestore} {
+	for _, code := range []session.Code{session.CodeLog, session.CodeRestore, session.CodeAnswers} {
 		p := problem.From(Problem(&session.Error{Code: code, Retryable: true, Err: errStored}))
 		if p.Code.HTTP() != 503 || !p.Code.Retryable() || p.RetryAfter == 0 {
 			t.Errorf("%s: %d %v", code, p.Code.HTTP(), p)

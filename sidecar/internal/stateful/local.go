@@ -3,6 +3,8 @@ package stateful
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +39,16 @@ func (l *local) of(function string) *statestore.Partitions {
 		l.parts[function] = p
 	}
 	return p
+}
+
+func (l *local) sweep(most int) (removed int) {
+	l.mu.Lock()
+	parts := slices.Collect(maps.Values(l.parts))
+	l.mu.Unlock()
+	for _, p := range parts {
+		removed += p.Sweep(most)
+	}
+	return removed
 }
 
 // optimistic is how many conflicts a call has before it waits for its turn.

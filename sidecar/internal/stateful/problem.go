@@ -19,6 +19,7 @@ var codes = map[session.Code]problem.Code{
 	session.CodeLate:           problem.LateMark,
 	session.CodeNoSnapshot:     problem.NoSnapshot,
 	session.CodeLimit:          problem.StateLimit,
+	session.CodeAnswers:        problem.AnswersFull,
 	session.CodeLog:            problem.LogUnavailable,
 	session.CodeRestore:        problem.RestoreFailed,
 	session.CodeInvalid:        problem.InvalidRequest,

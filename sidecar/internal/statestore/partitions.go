@@ -16,6 +16,9 @@ var (
 	ErrVersion = errors.New("another version")
 	// ErrLimit: a limit does not let the state grow. Nothing was changed.
 	ErrLimit = errors.New("limit reached")
+	// ErrAnswers: so many answers are stored that there is no room for another one, before a mark says which are of no use any more. Nothing
+	// was changed.
+	ErrAnswers = errors.New("no room for answers")
 	// ErrStale: a copy of a request whose answer was used and forgotten long ago. It must not be applied again.
 	ErrStale = errors.New("a late copy of a request that was answered")
 )

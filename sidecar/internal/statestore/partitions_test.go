@@ -54,7 +54,7 @@ func TestLimits(t *testing.T) {
 	}
 	tx.Change("a", Delete())
 	tx.Change("c", Set([]byte("12345"), 0))
-	if _, _, err := tx.Commit(Request{ID: "id"}, []byte("1234567"), nil); !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "answers") {
+	if _, _, err := tx.Commit(Request{ID: "id"}, []byte("1234567"), nil); !errors.Is(err, ErrAnswers) || !strings.Contains(err.Error(), "answers") {
 		t.Errorf("an answer too many: %v", err)
 	}
 	if _, _, err := tx.Commit(Request{ID: "id"}, []byte("123456"), nil); err != nil {

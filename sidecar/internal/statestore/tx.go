@@ -141,7 +141,7 @@ type Log interface {
 }
 
 // Commit makes the changes and stores the answer, which is not touched again by the caller. If the request was answered
-// before, it makes none and returns what was answered then. The errors are ErrConflict, ErrStale, ErrLimit and those of log,
+// before, it makes none and returns what was answered then. The errors are ErrConflict, ErrStale, ErrLimit, ErrAnswers and those of log,
 // which may be nil; nothing was changed then.
 func (tx *Tx) Commit(r Request, given []byte, log Log) (data []byte, repeated bool, err error) {
 	g, p := tx.g, tx.p
@@ -181,8 +181,8 @@ func (tx *Tx) Commit(r Request, given []byte, log Log) (data []byte, repeated bo
 	}
 	tx.writes = tx.writes[:n]
 	if r.ID != "" && p.limits.AnswerBytes > 0 && p.answerBytes.Load()+cost(r.ID, given) > p.limits.AnswerBytes {
-		return nil, false, fmt.Errorf("the stored answers have more than %d bytes; take checkpoints more often, keep fewer requests in flight, or raise the limit: %w",
-			p.limits.AnswerBytes, ErrLimit)
+		return nil, false, fmt.Errorf("the stored answers have more than %d bytes, the next checkpoint makes room; take them more often, keep fewer requests in flight, or raise the limit: %w",
+			p.limits.AnswerBytes, ErrAnswers)
 	}
 	if err := p.reserve(g, tx.keyGroup, grown, reached); err != nil {
 		return nil, false, err

@@ -17,12 +17,14 @@ const (
 	nameSnapshotBytes   = "drey_state_snapshot" // in bytes
 	nameSnapshotTime    = "drey_state_snapshot_duration"
 	nameSnapshotsMissed = "drey_state_snapshots_missed"
+	nameAnswersFull     = "drey_state_answers_full"
 )
 
 type stateMetrics struct {
 	snapshotBytes  metric.Int64Counter
 	snapshotTime   metric.Float64Histogram
 	snapshotMissed metric.Int64Counter
+	answersFull    metric.Int64Counter
 }
 
 // WatchState makes the metrics of state appear; read is asked whenever somebody asks for the metrics. It is called once, before
@@ -37,6 +39,8 @@ func (m *Metrics) WatchState(read func() (sessions, pending int, keys, bytes int
 		metric.WithDescription("time from a mark to its snapshot in the store"))
 	errs.note(err)
 	m.snapshotMissed, err = meter.Int64Counter(nameSnapshotsMissed, metric.WithDescription("snapshots that were not made, so that a checkpoint failed; not those that Flink aborted"))
+	errs.note(err)
+	m.answersFull, err = meter.Int64Counter(nameAnswersFull, metric.WithDescription("requests that were refused for the time being, since too many answers are stored"))
 	errs.note(err)
 	sessions, err := meter.Int64ObservableGauge(nameSessions, metric.WithDescription("sessions of subtasks"))
 	errs.note(err)
@@ -61,6 +65,7 @@ func (m *Metrics) WatchState(read func() (sessions, pending int, keys, bytes int
 	}
 	m.snapshotBytes.Add(context.Background(), 0)
 	m.snapshotMissed.Add(context.Background(), 0)
+	m.answersFull.Add(context.Background(), 0)
 	return nil
 }
 
@@ -72,3 +77,6 @@ func (m *Metrics) SnapshotWritten(bytes int64, took time.Duration) {
 
 // SnapshotMissed tells of one that will not be made.
 func (m *Metrics) SnapshotMissed() { m.snapshotMissed.Add(context.Background(), 1) }
+
+// AnswersFull tells of a request that found no room for its answer.
+func (m *Metrics) AnswersFull() { m.answersFull.Add(context.Background(), 1) }

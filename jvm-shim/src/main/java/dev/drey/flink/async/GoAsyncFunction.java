@@ -73,8 +73,9 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
     @Override
     public void open(OpenContext context) {
         pending = new ConcurrentHashMap<>();
-        codec = new GoCodec<>(function, resultClass);
         int subtask = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
+        String job = getRuntimeContext().getJobInfo().getJobId().toHexString();
+        codec = new GoCodec<>(function, resultClass, job, subtask);
         client = GoClient.acquire(settings.url(subtask), settings.maxAnswerBytes());
         metrics = new GoMetrics(getRuntimeContext().getMetricGroup(), pending::size);
     }
@@ -111,13 +112,13 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
                         e) { // the user's lambdas, and Jackson on a record that holds itself
             String detail = e.getMessage() == null ? e.toString() : e.getMessage();
             Failure failure = Failure.permanent(Failure.BAD_EVENT, detail, e);
-            fail(input, key, result, GoCallException.of(function, failure, 0), 0, 0);
+            fail(input, key, place, result, GoCallException.of(function, failure, 0), 0, 0);
             return;
         }
         Call<OUT> call =
                 client.call(
                         function, request, codec.answerTo(key), settings.retryPolicy(), metrics);
-        Pending entry = new Pending(input, key, result, call);
+        Pending entry = new Pending(input, key, place, result, call);
         pending.put(result, entry);
         call.future().whenComplete(entry);
     }
@@ -126,16 +127,19 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
     private final class Pending implements BiConsumer<OUT, Throwable> {
         private final IN input;
         @Nullable private final String key;
+        @Nullable private final Place place;
         private final ResultFuture<GoResult<IN, OUT>> result;
         private final Call<OUT> call;
 
         Pending(
                 IN input,
                 @Nullable String key,
+                @Nullable Place place,
                 ResultFuture<GoResult<IN, OUT>> result,
                 Call<OUT> call) {
             this.input = input;
             this.key = key;
+            this.place = place;
             this.result = result;
             this.call = call;
         }
@@ -148,9 +152,12 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
             long micros = call.elapsedNanos() / 1000;
             metrics.latency(micros);
             if (failure == null) {
-                emit(result, new GoResult<>(input, value, key, call.attempts(), micros, null));
+                emit(
+                        place,
+                        result,
+                        new GoResult<>(input, value, key, call.attempts(), micros, null));
             } else {
-                fail(input, key, result, failure, call.attempts(), micros);
+                fail(input, key, place, result, failure, call.attempts(), micros);
             }
         }
     }
@@ -158,6 +165,7 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
     private void fail(
             IN input,
             @Nullable String key,
+            @Nullable Place place,
             ResultFuture<GoResult<IN, OUT>> result,
             Throwable failure,
             int attempts,
@@ -171,10 +179,19 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
             return;
         }
         LOG.debug("call failed: {}", failure.getMessage());
-        emit(result, new GoResult<>(input, null, key, attempts, micros, GoError.of(failure)));
+        emit(
+                place,
+                result,
+                new GoResult<>(input, null, key, attempts, micros, GoError.of(failure)));
     }
 
-    private void emit(ResultFuture<GoResult<IN, OUT>> result, GoResult<IN, OUT> value) {
+    private void emit(
+            @Nullable Place place,
+            ResultFuture<GoResult<IN, OUT>> result,
+            GoResult<IN, OUT> value) {
+        if (place != null) {
+            place.answered();
+        }
         safely(() -> result.complete(Collections.singletonList(value)));
     }
 
@@ -202,7 +219,7 @@ public final class GoAsyncFunction<IN, OUT> extends RichAsyncFunction<IN, GoResu
         call.cancel(failure);
         metrics.latency(micros);
         GoCallException reason = GoCallException.of(function, failure, call.attempts());
-        fail(input, entry.key, result, reason, call.attempts(), micros);
+        fail(input, entry.key, entry.place, result, reason, call.attempts(), micros);
     }
 
     /**

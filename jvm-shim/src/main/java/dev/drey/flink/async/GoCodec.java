@@ -39,10 +39,23 @@ public final class GoCodec<OUT> {
 
     private final String function;
     private final ObjectReader results;
+    @Nullable private final String job;
+    private final int subtask;
 
     /** A codec for one function. */
     public GoCodec(String function, Class<OUT> resultClass) {
+        this(function, resultClass, null, 0);
+    }
+
+    /**
+     * A codec for one function, whose requests without state say where they come from.
+     *
+     * @param job Flink's id of it
+     */
+    GoCodec(String function, Class<OUT> resultClass, @Nullable String job, int subtask) {
         this.function = function;
+        this.job = job;
+        this.subtask = subtask;
         this.results = MAPPER.readerFor(resultClass);
     }
 
@@ -78,7 +91,16 @@ public final class GoCodec<OUT> {
                 json.writeStringField("key", place.key());
                 if (place.watermark() != Long.MIN_VALUE) {
                     json.writeNumberField("watermark", place.watermark());
+                    if (place.lowWatermark() != place.watermark()) {
+                        json.writeNumberField("low_watermark", place.lowWatermark());
+                    }
                 }
+                json.writeEndObject();
+            }
+            if (place == null && job != null) {
+                json.writeObjectFieldStart("origin");
+                json.writeStringField("job", job);
+                json.writeNumberField("subtask", subtask);
                 json.writeEndObject();
             }
             json.writeFieldName("event");

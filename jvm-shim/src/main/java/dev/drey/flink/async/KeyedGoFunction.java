@@ -43,7 +43,8 @@ final class KeyedGoFunction<IN, OUT> extends RichAsyncFunction<Identified<IN>, G
     public void asyncInvoke(Identified<IN> input, ResultFuture<GoResult<IN, OUT>> result)
             throws Exception {
         IN record = input.getRecord();
-        function.invoke(record, input.getId(), session.place(keys.of(record)), result);
+        String id = input.getId();
+        function.invoke(record, id, session.place(keys.of(record), id), result);
     }
 
     @Override

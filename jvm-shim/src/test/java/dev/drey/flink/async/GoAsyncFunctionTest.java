@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import org.apache.flink.api.common.JobID;
+import org.apache.flink.api.common.JobInfoImpl;
 import org.apache.flink.api.common.TaskInfoImpl;
 import org.apache.flink.api.common.functions.RuntimeContext;
 import org.apache.flink.configuration.Configuration;
@@ -23,6 +25,9 @@ import org.junit.jupiter.api.Timeout;
 /** The function by itself: what becomes of each record's future. */
 @Timeout(60)
 class GoAsyncFunctionTest {
+    private static final JobID JOB = new JobID(1, 2);
+    private static final String ORIGIN =
+            "\"origin\":{\"job\":\"" + JOB.toHexString() + "\",\"subtask\":0}";
     private static final String SCORE = "{\"score\":0.5,\"decision\":\"review\"}";
 
     private final CountDownLatch never = new CountDownLatch(1);
@@ -53,6 +58,9 @@ class GoAsyncFunctionTest {
                                     }
                                     if (method.getName().equals("getTaskInfo")) {
                                         return new TaskInfoImpl("go-risk", 128, 0, 1, 0);
+                                    }
+                                    if (method.getName().equals("getJobInfo")) {
+                                        return new JobInfoImpl(JOB, "job");
                                     }
                                     throw new UnsupportedOperationException(method.getName());
                                 }));
@@ -96,7 +104,9 @@ class GoAsyncFunctionTest {
         assertThat(result.error()).isNull();
         assertThat(sidecar.requests().get(0).body())
                 .hasToString(
-                        "{\"function\":\"risk\",\"id\":\"p-7\",\"event\":{\"n\":7,\"amount\":12.5}}");
+                        "{\"function\":\"risk\",\"id\":\"p-7\","
+                                + ORIGIN
+                                + ",\"event\":{\"n\":7,\"amount\":12.5}}");
     }
 
     @Test
@@ -108,7 +118,7 @@ class GoAsyncFunctionTest {
         GoResult<Purchase, Score> result = invoke(new Purchase(7, 1)).one();
         assertThat(result.id()).isNull();
         assertThat(sidecar.requests().get(0).body())
-                .hasToString("{\"function\":\"risk\",\"event\":[7]}");
+                .hasToString("{\"function\":\"risk\"," + ORIGIN + ",\"event\":[7]}");
     }
 
     /** Flink may use the object for the next record as soon as asyncInvoke returns. */

@@ -16,6 +16,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
+import org.apache.flink.api.common.eventtime.Watermark;
+import org.apache.flink.api.common.eventtime.WatermarkGenerator;
+import org.apache.flink.api.common.eventtime.WatermarkOutput;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.connector.source.util.ratelimit.RateLimiterStrategy;
@@ -72,7 +75,7 @@ class GoStateClusterTest {
                                                 Long.MAX_VALUE,
                                                 RateLimiterStrategy.perSecond(200),
                                                 TypeInformation.of(Purchase.class)),
-                                        WatermarkStrategy.noWatermarks(),
+                                        WatermarkStrategy.forGenerator(context -> new EachTenth()),
                                         "purchases")
                                 .uid("purchases")
                                 .setParallelism(1),
@@ -84,6 +87,28 @@ class GoStateClusterTest {
                 .sinkTo(new DiscardingSink<>())
                 .uid("sink");
         return env.executeAsync();
+    }
+
+    /** After each tenth purchase event time is its number. */
+    private static final class EachTenth implements WatermarkGenerator<Purchase> {
+        @Override
+        public void onEvent(Purchase event, long timestamp, WatermarkOutput output) {
+            if (event.n > 0 && event.n % 10 == 0) {
+                output.emitWatermark(new Watermark(event.n));
+            }
+        }
+
+        @Override
+        public void onPeriodicEmit(WatermarkOutput output) {}
+    }
+
+    /** The watermark in front of a purchase. */
+    private static long watermark(long n) {
+        return n > 10 ? (n - 1) / 10 * 10 : Long.MIN_VALUE;
+    }
+
+    private static long watermark(Request call, String name, long otherwise) {
+        return call.body().at("/state/" + name).asLong(otherwise);
     }
 
     private static int keyGroup(long key) {
@@ -157,6 +182,23 @@ class GoStateClusterTest {
             end(job);
             open.countDown();
         }
+        // What hangs holds back what its session says of the lowest watermark.
+        for (String name : sessions.opened().keySet()) {
+            long least =
+                    sessions.calls(name).stream()
+                            .mapToLong(call -> call.event().path("n").asLong())
+                            .filter(n -> n % 3 == 0)
+                            .map(GoStateClusterTest::watermark)
+                            .min()
+                            .getAsLong();
+            for (Request call : sessions.calls(name)) {
+                long at = watermark(call.event().path("n").asLong());
+                assertThat(watermark(call, "watermark", Long.MIN_VALUE)).isEqualTo(at);
+                if (at > least) {
+                    assertThat(watermark(call, "low_watermark", at)).isEqualTo(least);
+                }
+            }
+        }
 
         ScriptedSessions again = new ScriptedSessions(SCORE);
         CountDownLatch enough = new CountDownLatch(inFlight.size() + 50);
@@ -203,6 +245,13 @@ class GoStateClusterTest {
                                         .isEqualTo(keyGroup(call.event().path("n").asLong()));
                                 assertThat(call.body().at("/state/epoch").asLong()).isZero();
                                 resent.add(call.id());
+                                // What hung is sent again at its event time, though the restored
+                                // job has none yet.
+                                long n = call.event().path("n").asLong();
+                                if (n % 3 == 0 && inFlight.contains(call.id())) {
+                                    assertThat(watermark(call, "watermark", Long.MIN_VALUE))
+                                            .isEqualTo(watermark(n));
+                                }
                             }
                         });
         assertThat(resent).containsAll(inFlight).doesNotHaveDuplicates();

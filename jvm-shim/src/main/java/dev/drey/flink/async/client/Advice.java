@@ -72,6 +72,9 @@ final class Advice {
             case "state_limit":
                 return "raise state.limits of the sidecar, or keep less under one key, "
                         + ELSEWHERE;
+            case "answers_full":
+                return "take checkpoints more often, lower drey.async.capacity, or raise state.limits.answer_bytes of the"
+                        + " sidecar";
             case "not_found":
                 return "give the sidecar state: state.enabled and state.store (--state-enabled --state-store URL)";
             default:

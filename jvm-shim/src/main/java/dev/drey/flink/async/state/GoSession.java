@@ -18,6 +18,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import javax.annotation.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,6 +61,7 @@ public final class GoSession {
 
     private long epoch; // of the task thread
     private long watermark = Long.MIN_VALUE; // of the task thread
+    private final Moments moments = new Moments();
 
     private GoSession(
             GoClient client,
@@ -147,10 +149,21 @@ public final class GoSession {
                 && FATAL.contains(((GoCallException) failure).code());
     }
 
-    /** Where a request for this key belongs, if it is sent now. */
-    public Place place(Object key) {
+    /**
+     * Where a request for this key belongs, if it is sent now.
+     *
+     * @param id of the record; null if it is not going to be sent
+     */
+    public Place place(Object key, @Nullable String id) {
         int keyGroup = Keys.group(key, spec.maxParallelism);
-        return new Place(name, epoch, keyGroup, key.toString(), watermark);
+        Runnable answered = id == null ? () -> {} : moments.begin(id, watermark);
+        return new Place(
+                name, epoch, keyGroup, key.toString(), watermark, moments.low(watermark), answered);
+    }
+
+    /** At which watermarks the records came that have no answer yet, by their ids. */
+    Map<String, Long> unanswered() {
+        return moments.all();
     }
 
     int keyGroup(Object key) {

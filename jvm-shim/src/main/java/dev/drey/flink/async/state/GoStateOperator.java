@@ -1,10 +1,15 @@
 package dev.drey.flink.async.state;
 
 import dev.drey.flink.async.client.GoClient;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
+import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import javax.annotation.Nullable;
 import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
@@ -20,6 +25,7 @@ import org.apache.flink.streaming.api.operators.async.AsyncWaitOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElement;
 import org.apache.flink.streaming.runtime.streamrecord.StreamElementSerializer;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
 import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
 
@@ -29,7 +35,9 @@ import org.apache.flink.streaming.util.retryable.AsyncRetryStrategies;
  *
  * <p>Flink gives the records in flight of its own operator to any subtask when a job is rescaled.
  * Here each belongs to the subtask that has its key group, so they are kept as union state and
- * picked from it. Watermarks in flight are not kept: the sources say newer ones.
+ * picked from it. Watermarks in flight are not kept: the sources say newer ones. In front of a
+ * record in flight stands the watermark that was there when it came, so that it happens at the same
+ * event time when it is sent again.
  *
  * @param <IN> the record
  * @param <OUT> what comes out
@@ -57,6 +65,9 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
     private transient ListState<StreamElement> inFlight;
     private transient ListState<Object> references;
     private transient List<String> restored;
+
+    // Of the records that open() sends again, in their order; null afterwards.
+    @Nullable private transient Deque<Long> watermarks;
 
     // Of the checkpoint that the task thread is at.
     private transient boolean full;
@@ -111,14 +122,39 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
     }
 
     private List<StreamElement> own(Iterable<StreamElement> all) throws Exception {
-        List<StreamElement> own = new ArrayList<>();
+        List<Moment> moments = new ArrayList<>();
+        long watermark = Long.MIN_VALUE;
         for (StreamElement element : all) {
+            if (element.isWatermark()) {
+                watermark = element.asWatermark().getTimestamp();
+                continue;
+            }
             Object key = keys.of(record(element).getRecord());
             if (spec.has(Keys.group(key, spec.maxParallelism))) {
-                own.add(element);
+                moments.add(new Moment(watermark, element));
             }
+            watermark = Long.MIN_VALUE;
+        }
+        // Those of several subtasks: none may come after one that has reached a later event time.
+        moments.sort(Comparator.comparingLong(moment -> moment.watermark));
+        watermarks = new ArrayDeque<>();
+        List<StreamElement> own = new ArrayList<>();
+        for (Moment moment : moments) {
+            watermarks.add(moment.watermark);
+            own.add(moment.record);
         }
         return own;
+    }
+
+    /** A record in flight, and when it came. */
+    private static final class Moment {
+        final long watermark;
+        final StreamElement record;
+
+        Moment(long watermark, StreamElement record) {
+            this.watermark = watermark;
+            this.record = record;
+        }
     }
 
     private Identified<IN> record(StreamElement element) {
@@ -139,6 +175,16 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
         restored = null;
         function.use(session);
         super.open(); // sends what was in flight
+        watermarks = null;
+        session.watermark(Long.MIN_VALUE); // Flink begins anew, too
+    }
+
+    @Override
+    public void processElement(StreamRecord<Identified<IN>> element) throws Exception {
+        if (watermarks != null) {
+            session.watermark(watermarks.remove());
+        }
+        super.processElement(element);
     }
 
     @Override
@@ -157,12 +203,18 @@ final class GoStateOperator<IN, OUT> extends AsyncWaitOperator<Identified<IN>, O
         mark = new Mark(context.getCheckpointId(), full, savepoint);
         ListState<StreamElement> flinks = getOperatorStateBackend().getListState(flinksInFlight);
         List<StreamElement> records = new ArrayList<>();
+        // An answered one was applied before the barrier: it is not going to happen again.
+        Map<String, Long> unanswered = session.unanswered();
         for (StreamElement element : flinks.get()) {
             if (!element.isRecord()) {
                 continue;
             }
-            records.add(element);
             Identified<IN> record = record(element);
+            Long watermark = unanswered.get(record.getId());
+            if (watermark != null && watermark != Long.MIN_VALUE) {
+                records.add(new Watermark(watermark));
+            }
+            records.add(element);
             if (record.getId() != null) { // without one it was not sent
                 mark.inFlight(record.getId(), session.keyGroup(keys.of(record.getRecord())));
             }

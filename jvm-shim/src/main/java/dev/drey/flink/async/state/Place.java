@@ -1,19 +1,30 @@
 package dev.drey.flink.async.state;
 
-/** For which state a request is, and after which barrier it was sent. Immutable. */
+/** For which state a request is, and after which barrier it was sent. */
 public final class Place {
     private final String session;
     private final long epoch;
     private final int keyGroup;
     private final String key;
     private final long watermark;
+    private final long lowWatermark;
+    private final Runnable answered;
 
-    Place(String session, long epoch, int keyGroup, String key, long watermark) {
+    Place(
+            String session,
+            long epoch,
+            int keyGroup,
+            String key,
+            long watermark,
+            long lowWatermark,
+            Runnable answered) {
         this.session = session;
         this.epoch = epoch;
         this.keyGroup = keyGroup;
         this.key = key;
         this.watermark = watermark;
+        this.lowWatermark = lowWatermark;
+        this.answered = answered;
     }
 
     /** The name of the session. */
@@ -36,8 +47,21 @@ public final class Place {
         return key;
     }
 
-    /** The watermark, ms since 1970; {@link Long#MIN_VALUE} for none. */
+    /**
+     * The watermark when the record came, ms since 1970; {@link Long#MIN_VALUE} for none. The
+     * request happens at this event time, whenever it is sent.
+     */
     public long watermark() {
         return watermark;
+    }
+
+    /** The lowest watermark of all requests without an answer, this one among them. */
+    public long lowWatermark() {
+        return lowWatermark;
+    }
+
+    /** The request has its answer, or the record goes on without one. On any thread. */
+    public void answered() {
+        answered.run();
     }
 }
