@@ -22,8 +22,8 @@ import (
 )
 
 // TestCountsAreExact disturbs a job that counts per key in the state of two sidecars, and compares what comes out of an exactly-once
-// sink with a model. CHAOS_DISTURBANCES is how many disturbances (5; if it is set they last as long as in the worst nights), and
-// CHAOS_SEED repeats a run. scripts/chaos sets both.
+// sink with a model. CHAOS_DISTURBANCES is how many disturbances (5; if it is set they last as long as in the worst nights), CHAOS_SEED
+// repeats a run, and CHAOS_HA says whether Flink is highly available, which else the seed chooses. scripts/chaos sets them.
 func TestCountsAreExact(t *testing.T) {
 	t.Parallel() // mostly it waits
 	seed, n := rand.Uint64(), uint64(5)
@@ -71,13 +71,13 @@ type counts struct {
 	random   *rand.Rand
 	long     bool
 	ha       bool
+	ids      string            // of the job's events
 	options  map[string]string // of the job
 	flink    *flinkrest.Client
 	reader   *reader
 	jar      string
 	program  string
 	sidecars []countsSidecar
-	store    *link // between the sidecars and S3
 
 	job         string
 	jobs        []string
@@ -89,6 +89,7 @@ type counts struct {
 type countsSidecar struct {
 	name, http, folder string
 	way                *link // of the requests to it
+	store              *link // between it and S3
 }
 
 // usual is how long an answer is on its way: so that some requests are in flight at every barrier.
@@ -100,7 +101,14 @@ func newCounts(t *testing.T, random *rand.Rand, long bool) *counts {
 	w := &counts{t: t, random: random, long: long, ha: random.IntN(2) == 0, options: map[string]string{
 		"execution.checkpointing.unaligned.enabled": flip(), "drey.async.ordered": flip(), "pipeline.object-reuse": flip(),
 	}}
-	t.Logf("high availability: %t, %v", w.ha, w.options)
+	generated := random.IntN(2) == 0
+	if text, ok := os.LookupEnv("CHAOS_HA"); ok {
+		ha, err := strconv.ParseBool(text)
+		w.must(err)
+		w.ha = ha
+	}
+	w.ids = map[bool]string{true: "generated", false: "of-events"}[generated]
+	t.Logf("high availability: %t, ids %s, %v", w.ha, w.ids, w.options)
 	// How many checkpoints are retained is the cluster's to say, not the job's.
 	config := map[string]string{"execution.checkpointing.num-retained": "20", "heartbeat.timeout": "10000", "heartbeat.interval": "2000"}
 	if w.ha {
@@ -108,10 +116,9 @@ func newCounts(t *testing.T, random *rand.Rand, long bool) *counts {
 	}
 	w.c = upWith(t, cluster.Options{Slots: 3, Config: config})
 	w.flink, w.reader, w.program = flinkrest.New(w.c.Flink), newReader(t, w.c), build(t, subject)
-	w.store = newLink(t, strings.TrimPrefix(w.c.S3, "http://"))
 	for _, name := range []string{cluster.NameSidecar, cluster.NameSidecar + "-2"} {
 		addr := freeAddr(t)
-		s := countsSidecar{name: name, http: addr, folder: filepath.Join(w.c.Dir, name), way: newLink(t, addr)}
+		s := countsSidecar{name: name, http: addr, folder: filepath.Join(w.c.Dir, name), way: newLink(t, addr), store: newLink(t, strings.TrimPrefix(w.c.S3, "http://"))}
 		s.way.set(false, usual)
 		w.sidecars = append(w.sidecars, s)
 	}
@@ -136,10 +143,10 @@ func (w *counts) startSidecar(s countsSidecar) {
 	w.t.Helper()
 	_, err := w.c.StartSidecarAs(context.Background(), s.name, w.program, "--http-addr", s.http,
 		"--state-enabled", "--state-store", "s3://"+w.c.Bucket+"/drey-state", "--state-folder", filepath.Join(s.folder, "state"),
-		"--state-s3-endpoint", "http://"+w.store.address(), "--state-s3-path-style", "--state-s3-region", "us-east-1",
+		"--state-s3-endpoint", "http://"+s.store.address(), "--state-s3-path-style", "--state-s3-region", "us-east-1",
 		"--state-gc-enabled", "--state-gc-interval", "1s", "--state-gc-grace", "3s", "--state-gc-after", "30s",
 		"--watch-flink", w.c.Flink, "--watch-dir", filepath.Join(s.folder, "watch"), "--watch-interval", "1s",
-		"--watch-s3-endpoint", "http://"+w.store.address(), "--watch-s3-path-style", "--watch-s3-region", "us-east-1",
+		"--watch-s3-endpoint", "http://"+s.store.address(), "--watch-s3-path-style", "--watch-s3-region", "us-east-1",
 		"--watch-lease-object", "s3://"+w.c.Bucket+"/drey-lease", "--watch-lease-ttl", "5s", "--watch-lease-owner", s.name)
 	w.must(err)
 }
@@ -179,7 +186,7 @@ func (w *counts) begin(from string, parallelism int, claim string) {
 	w.job, err = w.flink.RunJar(w.t.Context(), jar, flinkrest.Run{
 		EntryClass: "dev.drey.flink.jobs.CountJob", Parallelism: parallelism, Config: config,
 		Args: []string{
-			"--rate", "500", "--keys", strconv.Itoa(countedKeys), "--life", strconv.Itoa(w.life),
+			"--rate", "500", "--keys", strconv.Itoa(countedKeys), "--ids", w.ids, "--life", strconv.Itoa(w.life),
 			"--output-path", "file://" + filepath.Join(w.c.Dir, "out"), "--parallelism", strconv.Itoa(parallelism),
 		},
 	})

@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
 	"os"
 	"syscall"
 	"time"
 
 	"github.com/drey-flink/drey/sidecar/internal/cluster"
 	"github.com/drey-flink/drey/sidecar/internal/flinkrest"
+	"github.com/drey-flink/drey/sidecar/internal/lease"
 )
 
 // hold lets a disturbance last.
@@ -45,6 +49,59 @@ func (w *counts) restartSidecar(keepDisk bool) {
 	w.startSidecar(s)
 }
 
+// heal makes all links what they usually are.
+func (w *counts) heal() {
+	for _, s := range w.sidecars {
+		s.way.set(false, usual)
+		s.store.set(false, 0)
+	}
+}
+
+// holder is the sidecar that has the lease, as it says itself.
+func (w *counts) holder() (holder countsSidecar, found bool) {
+	for _, s := range w.sidecars {
+		var status struct {
+			Watch struct{ Lease lease.Status }
+		}
+		if w.status(s, &status) == nil && status.Watch.Lease.Held {
+			return s, true
+		}
+	}
+	return holder, false
+}
+
+// status asks a sidecar how it is.
+func (w *counts) status(s countsSidecar, into any) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.http+"/v1/status", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// takeOver kills the sidecar that has the lease, sees the other one take it, and starts the first one again.
+func (w *counts) takeOver() {
+	w.t.Helper()
+	var before countsSidecar
+	await(w.t, "a sidecar has the lease", time.Minute, func() (found bool, err error) {
+		before, found = w.holder()
+		return found, nil
+	})
+	w.must(w.c.Kill(before.name))
+	await(w.t, "the other sidecar has the lease", time.Minute, func() (bool, error) {
+		now, found := w.holder()
+		return found && now.name != before.name, nil
+	})
+	w.startSidecar(before)
+}
+
 // next is the parallelism after this one: 2, 3, 1, 2...
 func (w *counts) next() int { return w.parallelism%3 + 1 }
 
@@ -60,15 +117,27 @@ var disturbances = []struct {
 	{"a sidecar is killed", func(w *counts) { w.restartSidecar(true) }},
 	{"a sidecar is killed and its disk is lost", func(w *counts) { w.restartSidecar(false) }},
 	{"the sidecars are cut off from S3", func(w *counts) {
-		w.store.set(true, 0)
+		for _, s := range w.sidecars {
+			s.store.set(true, 0)
+		}
 		w.hold(6 * time.Second)
-		w.store.set(false, 0)
+		w.heal()
 	}},
-	{"the TaskManager is cut off from a sidecar", func(w *counts) {
-		way := w.anySidecar().way
-		way.set(true, 0)
+	{"one sidecar is cut off from S3 in silence", func(w *counts) {
+		w.anySidecar().store.silence()
+		w.hold(10 * time.Second)
+		w.heal()
+	}},
+	{"the TaskManager is cut off from a sidecar in silence", func(w *counts) {
+		w.anySidecar().way.silence()
 		w.hold(6 * time.Second)
-		way.set(false, usual)
+		w.heal()
+	}},
+	{"the holder of the lease is killed", func(w *counts) { w.takeOver() }},
+	{"the TaskManager is cut off from a sidecar", func(w *counts) {
+		w.anySidecar().way.set(true, 0)
+		w.hold(6 * time.Second)
+		w.heal()
 	}},
 	{"the job is rescaled", func(w *counts) {
 		w.completed()
@@ -76,9 +145,11 @@ var disturbances = []struct {
 		w.begin(w.newest.ExternalPath, w.next(), w.claimMode())
 	}},
 	{"S3 is slow", func(w *counts) {
-		w.store.set(false, 300*time.Millisecond)
+		for _, s := range w.sidecars {
+			s.store.set(false, 300*time.Millisecond)
+		}
 		w.hold(6 * time.Second)
-		w.store.set(false, 0)
+		w.heal()
 	}},
 	{"the job goes back to an older checkpoint", func(w *counts) {
 		older := w.completed()

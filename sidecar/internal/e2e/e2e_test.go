@@ -72,6 +72,10 @@ func upWith(t *testing.T, o cluster.Options) *cluster.Cluster {
 		if _, err := cluster.Down(context.Background(), dir); err != nil {
 			t.Error(err)
 		}
+		left, err := c.PIDs()
+		if err != nil || len(left) > 0 {
+			t.Errorf("after the cluster went down there are still %v, %v", left, err)
+		}
 	})
 	return c
 }

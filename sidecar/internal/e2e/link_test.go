@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// link is a network between a process and a server, which can be cut and made slow.
+// link is a network between a process and a server, which can be cut, with a word or in silence, and made slow.
 type link struct {
 	listener net.Listener
 	target   string
 
 	mu     sync.Mutex
 	cut    bool
+	silent chan struct{} // closed when bytes flow again; nil while they do
 	delay  time.Duration // of each piece of an answer
 	open   map[net.Conn]bool
 	copies sync.WaitGroup
@@ -45,12 +46,37 @@ func (l *link) address() string { return l.listener.Addr().String() }
 func (l *link) set(cut bool, delay time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.speak()
 	l.cut, l.delay = cut, delay
 	if cut {
 		for conn := range l.open {
 			_ = conn.Close() // it may be closed already
 		}
 	}
+}
+
+// silence stops all bytes in both directions, and tells nobody: as when a cable is pulled. set ends it, and what was on its way arrives.
+func (l *link) silence() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.silent == nil {
+		l.silent = make(chan struct{})
+	}
+}
+
+// speak ends a silence. It is called with mu held.
+func (l *link) speak() {
+	if l.silent != nil {
+		close(l.silent)
+		l.silent = nil
+	}
+}
+
+// quiet is what to wait for before bytes flow, nil if they do.
+func (l *link) quiet() chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.silent
 }
 
 func (l *link) accept() {
@@ -86,6 +112,9 @@ func (l *link) carry(to, from net.Conn, slow bool) {
 		l.mu.Unlock()
 		if slow && delay > 0 {
 			time.Sleep(delay)
+		}
+		if quiet := l.quiet(); quiet != nil {
+			<-quiet // whoever closes its end is heard of later, too
 		}
 		if _, writeErr := to.Write(buffer[:n]); writeErr != nil || err != nil {
 			if half, ok := to.(*net.TCPConn); ok && errors.Is(err, io.EOF) && writeErr == nil {

@@ -21,6 +21,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * --rate N            events a second; 0 as fast as it goes
  * --keys N            how many keys (100)
  * --life N            written into each line, to tell submissions of the job apart (1)
+ * --ids of-events|generated   each event's own id for its call, or one that is made up for each attempt
  * --follow true       go on running after the last event
  * --parallelism N     of all but the source
  * --drey.sidecar.url URL, --drey.async...   over Flink's configuration
@@ -39,7 +40,7 @@ public final class CountJob {
     }
 
     static void define(StreamExecutionEnvironment env, String... args) {
-        JobArguments arguments = JobArguments.parse(args, "keys", "life");
+        JobArguments arguments = JobArguments.parse(args, "keys", "life", "ids");
         if (arguments.parallelism() > 0) {
             env.setParallelism(arguments.parallelism());
         }
@@ -55,10 +56,19 @@ public final class CountJob {
                         WatermarkStrategy.<Event>forMonotonousTimestamps()
                                 .withTimestampAssigner((event, before) -> event.id));
 
-        GoAsyncFunction<Event, Count> count =
-                GoAsyncFunction.<Event, Count>builder("count", Count.class)
-                        .id(event -> "event-" + event.id)
-                        .build(GoAsync.configuration(env, args));
+        GoAsyncFunction.Builder<Event, Count> builder =
+                GoAsyncFunction.builder("count", Count.class);
+        String ids = arguments.text("ids", "of-events");
+        switch (ids) {
+            case "of-events":
+                builder.id(event -> "event-" + event.id);
+                break;
+            case "generated":
+                break;
+            default:
+                throw new IllegalArgumentException("--ids " + ids + ", must be of-events or generated");
+        }
+        GoAsyncFunction<Event, Count> count = builder.build(GoAsync.configuration(env, args));
         GoAsync.keyed(events, event -> event.key, count)
                 .results()
                 .map(counted -> line(counted, life))
