@@ -126,6 +126,33 @@ func Set[T any](s *State, name string, value T) error {
 	return s.over()
 }
 
+// SetUntil sets the value of a name, as JSON, which is gone once the watermark has reached an event time.
+func SetUntil[T any](s *State, name string, value T, until time.Time) error {
+	data, err := json.Marshal(value, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("state %q: %w", name, err)
+	}
+	s.SetUntil(name, data, until)
+	return s.over()
+}
+
+// UpdateUntil sets the value of a name to what fn makes of it, until the event time that fn says; the zero time is never. If fn returns an
+// error, nothing is set.
+func UpdateUntil[T any](s *State, name string, fn func(value T, ok bool) (T, time.Time, error)) (T, error) {
+	old, ok, err := Get[T](s, name)
+	if err != nil {
+		return old, err
+	}
+	value, until, err := fn(old, ok)
+	switch {
+	case err != nil:
+		return old, err
+	case until.IsZero():
+		return value, Set(s, name, value)
+	}
+	return value, SetUntil(s, name, value, until)
+}
+
 // Update sets the value of a name to what fn makes of it. If fn returns an error, nothing is set.
 func Update[T any](s *State, name string, fn func(value T, ok bool) (T, error)) (T, error) {
 	old, ok, err := Get[T](s, name)

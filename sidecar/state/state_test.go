@@ -130,6 +130,41 @@ func TestValues(t *testing.T) {
 	})
 }
 
+// Typed values expire, too.
+func TestUntil(t *testing.T) {
+	w := newWorld(t)
+	seen := func(ms int64, want int) {
+		t.Helper()
+		w.must("k", ms, func(s *state.State) error {
+			n, ok, err := state.Get[int](s, "n")
+			if ok != (want != 0) || n != want {
+				t.Errorf("at %d: %d %v, want %d", ms, n, ok, want)
+			}
+			return err
+		})
+	}
+	add := func(until time.Time) func(s *state.State) error {
+		return func(s *state.State) error {
+			_, err := state.UpdateUntil(s, "n", func(n int, _ bool) (int, time.Time, error) { return n + 1, until, nil })
+			return err
+		}
+	}
+	w.must("k", 0, func(s *state.State) error { return state.SetUntil(s, "n", 7, time.UnixMilli(10)) })
+	seen(9, 7)
+	w.must("k", 9, add(time.UnixMilli(20)))
+	seen(19, 8)
+	seen(20, 0)
+	w.must("k", 20, add(time.Time{}))
+	seen(1_000_000, 1)
+	failed := errors.New("no")
+	if err := w.call("k", 1_000_000, func(s *state.State) error {
+		_, err := state.UpdateUntil(s, "n", func(int, bool) (int, time.Time, error) { return 0, time.Time{}, failed })
+		return err
+	}); !errors.Is(err, failed) {
+		t.Error(err)
+	}
+}
+
 func TestAfterTheEnd(t *testing.T) {
 	w := newWorld(t)
 	var kept *state.State

@@ -18,15 +18,16 @@ type stateSizes struct {
 	loaded    int           // keys that are there while requests are timed
 	restored  int64         // bytes
 	decisions int64         // that are audited
+	looked    int64         // decisions among which some are looked up
 	jobTime   time.Duration
 }
 
 var (
 	fullState = stateSizes{
-		rounds: 5, keys: 1_000_000, roundTime: 4 * time.Second, loaded: 300_000, restored: 1 << 30, decisions: 1_000_000, jobTime: 75 * time.Second,
+		rounds: 5, keys: 1_000_000, roundTime: 4 * time.Second, loaded: 300_000, restored: 1 << 30, decisions: 1_000_000, looked: 10_000_000, jobTime: 75 * time.Second,
 	}
 	quickState = stateSizes{
-		rounds: 1, keys: 100_000, roundTime: time.Second, loaded: 20_000, restored: 64 << 20, decisions: 20_000, jobTime: 8 * time.Second,
+		rounds: 1, keys: 100_000, roundTime: time.Second, loaded: 20_000, restored: 64 << 20, decisions: 20_000, looked: 100_000, jobTime: 8 * time.Second,
 	}
 )
 
@@ -53,7 +54,7 @@ func benchState(ctx context.Context, r *Report) error {
 	for _, part := range []struct {
 		name string
 		run  func(ctx context.Context, r *Report, dir string, sizes stateSizes) error
-	}{{"barrier", benchBarrier}, {"requests", benchStateful}, {"restore", benchRestore}, {"audit", benchAudit}, {"job", benchMark}} {
+	}{{"barrier", benchBarrier}, {"requests", benchStateful}, {"restore", benchRestore}, {"audit", benchAudit}, {"lookup", benchLookup}, {"job", benchMark}} {
 		say("state: %s", part.name)
 		inner := filepath.Join(dir, part.name)
 		if err := os.Mkdir(inner, 0o755); err != nil {
