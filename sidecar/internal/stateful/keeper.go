@@ -62,26 +62,37 @@ func (k *Keeper) Apply(ctx context.Context, c evaluate.StateCall) (evaluate.Appl
 		Watermark: c.At.Watermark, LowWatermark: c.At.LowWatermark,
 		Request: statestore.Request{KeyGroup: c.At.KeyGroup, ID: c.ID, Epoch: c.At.Epoch},
 	}
+	var s stored // what the last call came to
+	var place statestore.Place
 	answer, repeated, err := k.sessions.Apply(ctx, token, request, func(tx *statestore.Tx) ([]byte, error) {
 		watermark := tx.Watermark()
 		result, scope, err := call(ctx, tx, &c, statescope.Checkpointed, watermark)
 		if err != nil {
 			return nil, err
 		}
-		s := stored{at: time.Now(), watermark: watermark, epoch: max(c.At.Epoch, restored), result: result}
+		s = stored{at: time.Now(), watermark: watermark, epoch: max(c.At.Epoch, restored), result: result}
 		s.reads, s.unnamed, s.version = seen(scope)
 		answer := s.append(nil)
-		tx.Placed(func(p statestore.Place) { setPlace(answer, p) })
+		tx.Placed(func(p statestore.Place) {
+			place = p
+			setPlace(answer, p)
+		})
 		return answer, nil
 	})
 	if err != nil {
 		return evaluate.Applied{}, explain(err)
 	}
+	if !repeated {
+		return evaluate.Applied{
+			Result: s.result, Time: s.at, Guarantee: string(statescope.Checkpointed), Version: s.version, Reads: s.reads, Unnamed: s.unnamed, Place: place,
+			Watermark: s.watermark, Epoch: s.epoch,
+		}, nil
+	}
 	applied, err := readStored(answer, c.At.Key)
 	if err != nil {
 		return applied, problem.New(problem.Internal, "the answer that is stored for %q: %v", c.ID, err)
 	}
-	applied.Guarantee, applied.Replayed = string(statescope.Checkpointed), repeated
+	applied.Guarantee, applied.Replayed = string(statescope.Checkpointed), true
 	return applied, nil
 }
 
