@@ -4,14 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/drey-flink/drey/sidecar/internal/snapshot"
 	"github.com/drey-flink/drey/sidecar/internal/statestore"
+	"github.com/drey-flink/drey/sidecar/internal/statestore/garbage"
 	"github.com/drey-flink/drey/sidecar/internal/statestore/segment"
 )
 
@@ -38,6 +39,7 @@ type job struct {
 	// output is what was emitted. With seal 0 it is not in a checkpoint yet.
 	output    []output
 	committed uint64 // output with a seal up to this is committed
+	collector *garbage.Collector
 }
 
 type element struct {
@@ -284,62 +286,29 @@ func (j *job) check(c *checkpoint) {
 	}
 }
 
-// collect is garbage collection, as the package says: what retained checkpoints list stays, and all that is not older.
+// collect is garbage collection.
 func (j *job) collect() {
-	oldest := j.completed[0].id
-	keep := map[string]bool{}
-	keepManifest := func(ref segment.Reference, data *segment.Manifest) {
-		keep[ref.Key] = true
-		for _, s := range data.Segments {
-			keep[s.Key] = true
-		}
+	if j.collector == nil {
+		j.collector = garbage.New(garbage.Config{Grace: time.Second}, j.w.objects, j, slog.New(slog.DiscardHandler))
 	}
-	var all []snapshot.Object
-	for o, err := range j.w.objects.List(context.Background(), "") {
-		if err != nil {
-			j.w.fail("%v", err)
-			return
-		}
-		all = append(all, o)
+	report, err := j.collector.Once(context.Background())
+	if err != nil {
+		j.w.fail("garbage: %v", err)
 	}
-	epoch := func(key string) uint64 {
-		name := key[strings.LastIndex(key, "/")+1:]
-		n, err := strconv.ParseUint(name[:strings.Index(name, "-")], 10, 64)
-		if err != nil {
-			j.w.fail("%v", err)
+	j.w.note("%d objects are garbage, %d are kept", len(report.Garbage), report.Kept)
+}
+
+// Jobs is what Flink says of itself.
+func (j *job) Jobs(context.Context) ([]garbage.Job, error) {
+	known := garbage.Job{ID: "job"}
+	for _, c := range j.completed {
+		retained := garbage.Checkpoint{ID: c.id}
+		for _, a := range c.acks {
+			retained.References = append(retained.References, a.reference)
 		}
-		return n
+		known.Retained = append(known.Retained, retained)
 	}
-	for _, o := range all {
-		if epoch(o.Key) >= oldest {
-			keep[o.Key] = true
-			if strings.HasSuffix(o.Key, ".manifest") {
-				body, _, err := j.w.objects.Open(context.Background(), o.Key, snapshot.Whole())
-				if err != nil {
-					j.w.fail("%v", err)
-					return
-				}
-				data := make([]byte, o.Size)
-				if _, err := body.Read(data); err != nil {
-					j.w.fail("%v", err)
-					return
-				}
-				m, err := segment.ParseManifest(data)
-				if err != nil {
-					j.w.fail("%v", err)
-					return
-				}
-				keepManifest(segment.Reference{Key: o.Key}, m)
-			}
-		}
-	}
-	for _, o := range all {
-		if !keep[o.Key] {
-			if err := j.w.objects.Delete(context.Background(), o.Key); err != nil {
-				j.w.fail("%v", err)
-			}
-		}
-	}
+	return []garbage.Job{known}, nil
 }
 
 func (w *world) fail(format string, args ...any) {

@@ -66,7 +66,8 @@ public final class CountJob {
             case "generated":
                 break;
             default:
-                throw new IllegalArgumentException("--ids " + ids + ", must be of-events or generated");
+                throw new IllegalArgumentException(
+                        "--ids " + ids + ", must be of-events or generated");
         }
         GoAsyncFunction<Event, Count> count = builder.build(GoAsync.configuration(env, args));
         GoAsync.keyed(events, event -> event.key, count)
