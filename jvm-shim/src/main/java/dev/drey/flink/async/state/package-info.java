@@ -15,6 +15,10 @@
  *       well.
  * </ol>
  *
+ * <p>A request carries the watermark that was there when its record came, and the lowest one of all
+ * that wait: what has expired by then, the sidecar forgets. Records in flight are in the checkpoint
+ * with theirs.
+ *
  * <p>At a restore each subtask opens a session, gives it all references of the checkpoint, and
  * sends again those of the records in flight that have one of its key groups.
  *
