@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -75,5 +76,20 @@ func writeDecisions(ctx context.Context, config decisions.Config, n int64) (err 
 			return err
 		}
 	}
-	return nil
+	return awaitSealed(ctx, config.Dir)
+}
+
+// awaitSealed waits until the log has sealed what it has written, but for the segment that it writes: no job decides as fast as this.
+func awaitSealed(ctx context.Context, folder string) error {
+	for {
+		open, err := filepath.Glob(filepath.Join(folder, "*.open"))
+		if err != nil || len(open) <= 1 {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
