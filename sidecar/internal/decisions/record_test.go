@@ -22,7 +22,7 @@ func TestRecordRoundTrip(t *testing.T) {
 			Input: []byte(text.Draw(t, "input")), Result: []byte(text.Draw(t, "result")), ErrorCode: text.Draw(t, "code"),
 			ErrorMessage: text.Draw(t, "message"), Rules: rapid.SliceOf(text).Draw(t, "rules"), Replayed: rapid.Bool().Draw(t, "replayed"),
 			Key: text.Draw(t, "state key"), Session: text.Draw(t, "session"), Restored: rapid.Uint64().Draw(t, "restored"), KeyGroup: rapid.IntRange(0, 1<<15).Draw(t, "key group"), Version: rapid.Uint64().Draw(t, "group version"),
-			Writes: rapid.IntRange(0, 9).Draw(t, "writes"), Watermark: rapid.Int64Min(-1<<62).Draw(t, "watermark"),
+			StateUnnamed: rapid.IntRange(0, 9).Draw(t, "unnamed"), Writes: rapid.IntRange(0, 9).Draw(t, "writes"), Watermark: rapid.Int64Min(-1<<62).Draw(t, "watermark"),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "reads") {
 			want.State = append(want.State, StateRead{State: text.Draw(t, "state"), Key: text.Draw(t, "key"), Version: rapid.Uint64().Draw(t, "version")})

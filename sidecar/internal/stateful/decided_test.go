@@ -3,6 +3,7 @@ package stateful_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"math"
@@ -147,6 +148,28 @@ func counting(ctx context.Context, by int64) (int64, error) {
 		return 0, state.ErrNone
 	}
 	return state.Update(s, "n", func(n int64, _ bool) (int64, error) { return n + by, nil })
+}
+
+// A call that reads more values than a record names says how many more there were, also when it is answered again.
+func TestReadsBeyondThoseThatAreNamed(t *testing.T) {
+	j := newJob(t, func(ctx context.Context, _ int64) (int64, error) {
+		s, _ := state.From(ctx)
+		for i := range 70 {
+			s.Get(fmt.Sprint("name ", i))
+			s.Get(fmt.Sprint("name ", i))
+		}
+		return 1, nil
+	})
+	for range 2 {
+		if err := j.call("id"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range j.log.all {
+		if len(d.State) != 64 || d.StateUnnamed != 6 {
+			t.Errorf("replayed %t: %d reads are named, %d are not", d.Replayed, len(d.State), d.StateUnnamed)
+		}
+	}
 }
 
 // Two copies of a request run at the same time: one decision, and the answer to it a second time.
