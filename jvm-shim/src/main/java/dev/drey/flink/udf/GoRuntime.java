@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.apache.flink.api.common.TaskInfo;
 import org.apache.flink.runtime.metrics.scope.ScopeFormat;
+import org.apache.flink.table.api.TableException;
 import org.apache.flink.table.functions.FunctionContext;
 
 /** Opens functions with what the job and the TaskManager's configuration say. */
@@ -32,6 +33,7 @@ final class GoRuntime {
             FunctionManifest f,
             Encoding encoding,
             FunctionContext context) {
+        TaskInfo task = task(f, context);
         GoUdfSettings settings = GoUdfSettings.of(key -> context.getJobParameter(key, null));
         Map<String, String> request = new HashMap<>();
         request.put("function", f.name());
@@ -40,7 +42,6 @@ final class GoRuntime {
             request.put("encoding", "json");
         }
         request.put("job", jobName(context));
-        TaskInfo task = context.getTaskInfo();
         request.put("subtask", Integer.toString(task.getIndexOfThisSubtask()));
         request.put("parallelism", Integer.toString(task.getNumberOfParallelSubtasks()));
         request.put("attempt", Integer.toString(task.getAttemptNumber()));
@@ -53,6 +54,26 @@ final class GoRuntime {
                                         "parameter." + name,
                                         context.getJobParameter(name, byDefault)));
         return GoLibrary.load(loader, build, settings.library()).open(request);
+    }
+
+    /**
+     * The task that opens the function. There is none in the planner, which opens functions to find
+     * out which partitions of a table are read: Go is never loaded there.
+     */
+    private static TaskInfo task(FunctionManifest f, FunctionContext context) {
+        try {
+            return context.getTaskInfo();
+        } catch (TableException e) {
+            throw new GoLibraryException(
+                    "Go function "
+                            + f.name()
+                            + " stands in a condition that Flink wants to answer while it plans, to"
+                            + " leave out partitions of a table, and Go runs in TaskManagers only;"
+                            + " give the function an argument that needs a column by which the table"
+                            + " is not partitioned, or compare the columns of its partitions without"
+                            + " Go",
+                    e);
+        }
     }
 
     /** The context of a SQL function has no name of its job, but its metrics do. */

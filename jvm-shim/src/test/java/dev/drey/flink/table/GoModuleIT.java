@@ -14,6 +14,7 @@ import org.apache.flink.util.CloseableIterator;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Scalar and table functions out of a real jar, planned and run by Flink. */
 @Timeout(300)
@@ -24,6 +25,8 @@ class GoModuleIT {
                     + " (2, CAST(NULL AS INT), 'b', CAST(NULL AS STRING))) AS t(n, i, s, ns))";
 
     private static Path jar;
+
+    @TempDir private Path temp;
 
     @BeforeAll
     static void build() throws Exception {
@@ -147,6 +150,38 @@ class GoModuleIT {
         assertThat(sql.plan("SELECT plus_one(1)")).contains("plus_one(1)");
         assertThat(sql.plan("SELECT n FROM " + NUMBERS + " WHERE plus_one(1) = n"))
                 .contains("plus_one(1)");
+    }
+
+    /** Flink opens what a condition calls in the planner if that needs no more than partitions. */
+    @Test
+    void conditionsOverPartitionsAloneAreRefused() throws Exception {
+        SqlSession sql =
+                SqlSession.batch(jar)
+                        .run(
+                                "CREATE TABLE parts (v STRING, p BIGINT NOT NULL) PARTITIONED BY (p)"
+                                        + " WITH ('connector' = 'filesystem', 'format' = 'raw',"
+                                        + " 'path' = '"
+                                        + temp.toUri()
+                                        + "')");
+        sql.tables.executeSql("INSERT INTO parts VALUES ('a', 1), ('b', 2), ('c', 3)").await();
+
+        for (String condition :
+                List.of(
+                        "plus_one(p) = 2",
+                        "p = 1 AND plus_one(p) = 2",
+                        "describe_payment(p, 1e0, 'x') = 'y'",
+                        "plus_one(1) = 2")) {
+            assertThatThrownBy(() -> sql.plan("SELECT v FROM parts WHERE " + condition))
+                    .as(condition)
+                    .hasStackTraceContaining("GoLibraryException")
+                    .hasStackTraceContaining("leave out partitions of a table")
+                    .hasStackTraceContaining("by which the table is not partitioned");
+        }
+        assertThat(
+                        sql.query(
+                                "SELECT v, plus_one(p) FROM parts WHERE p < 3"
+                                        + " AND describe_payment(p, 1e0, v) <> '1 * 1 a'"))
+                .containsExactly("+I[b, 3]");
     }
 
     @Test
