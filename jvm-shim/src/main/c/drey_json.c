@@ -20,7 +20,10 @@ struct caller {
     size_t in_size, out_size;
 };
 
-/* The functions that callers are opened with. A shim has one GoUDFProxy, since its class loader has one. */
+/*
+ * The functions that callers are opened with: set by the first GoUDFProxy and then left, since its calls read them. The
+ * classes of Drey, and with them the shim, may be shared by jobs of which each has a GoUDFProxy of its own.
+ */
 static struct library *library;
 static uint8_t *request;
 static int64_t request_size;
@@ -149,6 +152,20 @@ static jstring JNICALL process_json(JNIEnv *env, jclass class, jstring input) {
     return result;
 }
 
+/* Whether that is the first binding, or one like it. Takes the copy of the request, or frees it. */
+static int same_binding(struct library *to, uint8_t *copy, int64_t n) {
+    int same;
+    if (library == NULL) {
+        request = copy;
+        request_size = n;
+        library = to;
+        return 1;
+    }
+    same = library == to && request_size == n && memcmp(request, copy, (size_t)n) == 0;
+    free(copy);
+    return same;
+}
+
 void bind_proxy(JNIEnv *env, jclass proxy, struct library *to, jbyteArray open_request) {
     JNINativeMethod method = {"processJson", "(Ljava/lang/String;)Ljava/lang/String;", (void *)process_json};
     jsize n = (*env)->GetArrayLength(env, open_request);
@@ -158,10 +175,13 @@ void bind_proxy(JNIEnv *env, jclass proxy, struct library *to, jbyteArray open_r
         return;
     }
     (*env)->GetByteArrayRegion(env, open_request, 0, n, (jbyte *)copy);
-    free(request);
-    request = copy;
-    request_size = n;
-    library = to;
+    if (!same_binding(to, copy, n)) {
+        throw_new(env, "dev/drey/flink/udf/GoLibraryException",
+            "jobs that share Drey's classes share one GoUDFProxy, and there is one of another build; set"
+            " classloader.parent-first-patterns.additional: dev.drey.;GoUDFProxy to use that of lib/ in all jobs, or take"
+            " dev.drey. out of it, and each job has Drey's classes and GoUDFProxy of its own jar");
+        return;
+    }
     (*env)->RegisterNatives(env, proxy, &method, 1);
 }
 

@@ -46,7 +46,7 @@ void throw_failure(JNIEnv *env, const struct library *library, int64_t handle, i
 /* Throws what an error record says. */
 void throw_record(JNIEnv *env, const void *record, int64_t n, int64_t code);
 
-/* processJson: see drey_json.c. */
+/* processJson: see drey_json.c. Binding is not safe for concurrent use; calls are, also while another is bound. */
 void bind_proxy(JNIEnv *env, jclass proxy, struct library *library, jbyteArray request);
 void close_proxies(void);
 

@@ -34,13 +34,15 @@ class ClassLoaderIT {
                                     ClassLoaderScenarios.class,
                                     results.toString(),
                                     folder.toString(),
+                                    FaultLibrary.variant("2").folder().toString(),
                                     classes(GoLibrary.class),
                                     classes(Guest.class),
                                     FaultLibrary.variant("1").folder().toString());
             all.add(
                     dynamicContainer(
                             jdk.toString(),
-                            Scenarios.tests(results, end, "the library's file is gone")));
+                            Scenarios.tests(
+                                    results, end, "another build in classes that are shared")));
         }
         assertThat(all).isNotEmpty();
         return all;

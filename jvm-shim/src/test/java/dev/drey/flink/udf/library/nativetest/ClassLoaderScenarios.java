@@ -1,9 +1,12 @@
 package dev.drey.flink.udf.library.nativetest;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.ref.WeakReference;
+import java.lang.reflect.Method;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
@@ -24,10 +27,13 @@ public final class ClassLoaderScenarios {
     private static final int COLLECTIONS = 50;
 
     private final Path temp;
+    private final URL otherBuild;
     private final URL[] classPath;
 
-    private ClassLoaderScenarios(Path temp, List<Path> classPath) throws IOException {
+    private ClassLoaderScenarios(Path temp, Path otherBuild, List<Path> classPath)
+            throws IOException {
         this.temp = temp;
+        this.otherBuild = otherBuild.toUri().toURL();
         List<URL> urls = new ArrayList<>();
         for (Path entry : classPath) {
             urls.add(entry.toUri().toURL());
@@ -35,15 +41,18 @@ public final class ClassLoaderScenarios {
         this.classPath = urls.toArray(new URL[0]);
     }
 
-    /** Results, a folder, and the class path of the guests. */
+    /** Results, a folder, another build of the library, and the class path of the guests. */
     public static void main(String[] args) throws Exception {
-        List<Path> classPath = Stream.of(args).skip(2).map(Paths::get).collect(Collectors.toList());
-        ClassLoaderScenarios s = new ClassLoaderScenarios(Paths.get(args[1]), classPath);
+        List<Path> classPath = Stream.of(args).skip(3).map(Paths::get).collect(Collectors.toList());
+        ClassLoaderScenarios s =
+                new ClassLoaderScenarios(Paths.get(args[1]), Paths.get(args[2]), classPath);
         new Scenarios()
                 .add("class loaders in turn", s::inTurn)
                 .add("class loaders at once", s::atOnce)
                 .add("another library folder", s::anotherFolder)
                 .add("the library's file is gone", s::fileGone)
+                .add("jobs that share Drey's classes", s::sharedClasses)
+                .add("another build in classes that are shared", s::anotherBuildInSharedClasses)
                 .run(Scenarios.resultsFile(args));
     }
 
@@ -149,6 +158,91 @@ public final class ClassLoaderScenarios {
         }
         visit(temp, ++count);
         assertThat(mapped("libgo_udf.so")).hasSize(1);
+    }
+
+    /** A job whose GoUDFProxy is its own, and whose classes of Drey are those of its parent. */
+    private static final class Proxy extends URLClassLoader {
+        Proxy(ClassLoader parent, URL... own) {
+            super(own, parent);
+        }
+
+        @Override
+        protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+            if (!name.equals("GoUDFProxy") || findLoadedClass(name) != null) {
+                return super.loadClass(name, resolve);
+            }
+            try (InputStream in = getResourceAsStream(name + ".class")) {
+                byte[] code = in.readAllBytes();
+                return defineClass(name, code, 0, code.length);
+            } catch (IOException e) {
+                throw new ClassNotFoundException(name, e);
+            }
+        }
+
+        @Override
+        public URL getResource(String name) {
+            URL own = findResource(name);
+            return own != null ? own : super.getResource(name);
+        }
+
+        String processJson(String event) throws Exception {
+            Method method = loadClass("GoUDFProxy").getMethod("processJson", String.class);
+            return (String) method.invoke(null, event);
+        }
+    }
+
+    /** As with {@code dev.drey.} among the parent-first patterns and the jar in {@code lib/}. */
+    private void sharedClasses() throws Exception {
+        System.setProperty("drey.udf.library-dir", temp.toString());
+        try (URLClassLoader parent =
+                        new URLClassLoader(classPath, ClassLoader.getPlatformClassLoader());
+                Proxy first = new Proxy(parent)) {
+            assertThat(first.processJson("[1]")).isEqualTo("[1]");
+            List<Throwable> failed = Collections.synchronizedList(new ArrayList<>());
+            List<Thread> threads = new ArrayList<>();
+            for (int t = 0; t < 4; t++) {
+                Thread thread =
+                        new Thread(
+                                () -> {
+                                    try {
+                                        for (int i = 0; i < 500; i++) {
+                                            assertThat(first.processJson("[1]")).isEqualTo("[1]");
+                                        }
+                                    } catch (Throwable e) {
+                                        failed.add(e);
+                                    }
+                                });
+                threads.add(thread);
+                thread.start();
+            }
+            for (int i = 0; i < LOADERS; i++) {
+                try (Proxy other = new Proxy(parent)) {
+                    assertThat(other.processJson("[2]")).isEqualTo("[2]");
+                }
+            }
+            for (Thread thread : threads) {
+                thread.join();
+            }
+            assertThat(failed).isEmpty();
+        } finally {
+            System.clearProperty("drey.udf.library-dir");
+        }
+    }
+
+    private void anotherBuildInSharedClasses() throws Exception {
+        System.setProperty("drey.udf.library-dir", temp.toString());
+        try (URLClassLoader parent =
+                        new URLClassLoader(classPath, ClassLoader.getPlatformClassLoader());
+                Proxy first = new Proxy(parent);
+                Proxy second = new Proxy(parent, otherBuild)) {
+            assertThat(first.processJson("[1]")).isEqualTo("[1]");
+            assertThatThrownBy(() -> second.processJson("[1]"))
+                    .hasStackTraceContaining("GoLibraryException")
+                    .hasStackTraceContaining("dev.drey.;GoUDFProxy");
+            assertThat(first.processJson("[3]")).isEqualTo("[3]");
+        } finally {
+            System.clearProperty("drey.udf.library-dir");
+        }
     }
 
     /** Waits until nothing holds the class loaders; a collection may need another one after it. */
