@@ -71,9 +71,10 @@ func (c *Caller) begin(ctx context.Context) {
 // end waits for the goroutines of a call whose context was asked.
 func (c *Caller) end(err error) error { return c.ctx.asked.Load().finish(err) }
 
-// Abandon tells the goroutines of a call that panicked to stop; it does not wait for them. After any other call it does
-// nothing. A defer of Call's own would cost each call as much as a small function takes.
+// Abandon tells the goroutines of a call that panicked to stop; it does not wait for them. It lets go of the memory that
+// the call was to write to. After any other call it does nothing. A defer of Call's own would cost each call as much as a small function takes.
 func (c *Caller) Abandon() {
+	c.sink.Buf = nil
 	if asked := c.ctx.asked.Load(); asked != nil {
 		asked.end(errCallEnded) // again, if the call has returned
 	}
@@ -105,6 +106,7 @@ func (c *Caller) Call(ctx context.Context, op Op, in, dst []byte) ([]byte, error
 	}
 	c.begin(ctx)
 	result, err := c.dispatch(op, in, dst[:0])
+	c.sink.Buf = nil // an emit that comes too late must not find it: the caller may have freed it
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)
 	}

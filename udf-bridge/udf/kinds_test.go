@@ -97,6 +97,56 @@ func TestEmitEndsTheFunction(t *testing.T) {
 	}
 }
 
+// TestEmitThatComesTooLate: the memory for the result is the JVM's, and may be freed when the call has returned.
+func TestEmitThatComesTooLate(t *testing.T) {
+	for _, how := range []string{"returns", "fails", "panics", "emits what is no value"} {
+		t.Run(how, func(t *testing.T) {
+			var late func(string)
+			c := open(t, one(t, func(r *udf.Registry) {
+				udf.Table(r, "f", func(_ context.Context, how string, emit func(string)) error {
+					late = emit
+					emit("in time")
+					switch how {
+					case "fails":
+						return errors.New("told to fail")
+					case "panics":
+						panic("told to")
+					case "emits what is no value":
+						emit("\xff")
+					}
+					return nil
+				})
+			}))
+			in, err := udf.EncodeRows(how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst := make([]byte, 4096)
+			func() {
+				defer func() {
+					if recover() != nil {
+						c.Abandon()
+					}
+				}()
+				if _, err := c.Call(context.Background(), udf.OpEval, in, dst); (err == nil) != (how == "returns") {
+					t.Error(err)
+				}
+			}()
+			clear(dst) // another's by now
+			func() {
+				defer func() { _ = recover() }() // what was ended says so again
+				late("too late")
+			}()
+			if slices.ContainsFunc(dst, func(b byte) bool { return b != 0 }) {
+				t.Error("emit wrote to memory that was given back")
+			}
+			if got, err := eval[string, string](c, "returns"); err != nil || !slices.Equal(got, []string{"in time"}) {
+				t.Errorf("the next call: %v, %v", got, err)
+			}
+		})
+	}
+}
+
 // TestPanicPassesThrough: the caller decides what a panic costs; the Caller can be used again.
 func TestPanicPassesThrough(t *testing.T) {
 	c := open(t, one(t, func(r *udf.Registry) {

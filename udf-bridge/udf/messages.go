@@ -122,16 +122,14 @@ func (c *Caller) loadRow(m *message) error {
 	return nil
 }
 
-// finish ends a message of results. The caller keeps nothing of it.
+// finish ends a message of results.
 func (c *Caller) finish(m *message, start, rows int) ([]byte, error) {
 	if err := m.end(); err != nil {
 		return nil, inputError(err)
 	}
 	c.body.reset()
 	c.sink.endMessage(start, rows)
-	result := c.sink.Buf
-	c.sink.Buf = nil
-	return result, nil
+	return c.sink.Buf, nil
 }
 
 // tables is OpEval of a TABLE.
