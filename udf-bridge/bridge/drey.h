@@ -67,9 +67,10 @@ uint32_t drey_abi(void);
 #ifndef DREY_FROM_GO /* cgo declares its exports itself, without const */
 
 /*
- * Starts the library with a string map of settings, once a process; later calls change nothing and succeed. Keys, all
- * optional: gomaxprocs (each thread that calls needs one, or the tasks queue behind each other), memory_limit (bytes), gogc
- * (percent, or "off"), crash_file (path).
+ * Starts the library with a string map of settings, once a process: calls after the first that succeeded change nothing and
+ * succeed, one that failed has changed nothing. Keys, all optional: gomaxprocs (each thread that calls needs one, or the tasks
+ * queue behind each other), memory_limit (bytes), gogc (percent, or "off"), crash_file (path; an error if it cannot be
+ * written), crash_file_if_possible (path; taken when there is no crash_file, and left if it cannot be written).
  * Returns the bytes of a string map of the settings in force in out, or -(bytes of an error record in out).
  */
 int64_t drey_init(const void *in, int64_t n, void *out, int64_t cap);

@@ -52,12 +52,12 @@ const minOut = 8
 type Library struct {
 	registers []func(*udf.Registry)
 
-	start     sync.Once
-	registry  *udf.Registry
-	startErr  error
-	initOnce  sync.Once
-	effective []byte
-	initErr   error
+	start    sync.Once
+	registry *udf.Registry
+	startErr error
+
+	init      sync.Mutex
+	effective []byte // the settings in force, of the first Init that succeeded; guarded by init
 
 	mu     sync.Mutex // for changes of what follows
 	opened uint32     // handles ever opened
@@ -101,23 +101,25 @@ func (l *Library) functions() (*udf.Registry, error) {
 	return l.registry, l.startErr
 }
 
-// Init starts the library with a string map of settings and answers the ones in force; only the first call sets them.
+// Init starts the library with a string map of settings and answers the ones in force; the first call that succeeds sets
+// them. One that failed sets nothing: the next job of the process may have better settings.
 func (l *Library) Init(in, out []byte) (n int64) {
 	defer guardRecord(out, &n)
 	settings, err := parseStringMap(in)
 	if err != nil {
 		return putRecord(out, internalFailure("", "settings: %v", err))
 	}
-	l.initOnce.Do(func() {
-		if _, l.initErr = l.functions(); l.initErr != nil {
-			return
+	if _, err := l.functions(); err != nil {
+		return putRecord(out, internalFailure("", "%v", err))
+	}
+	l.init.Lock()
+	defer l.init.Unlock()
+	if l.effective == nil {
+		effective, err := startProcess(settings)
+		if err != nil {
+			return putRecord(out, internalFailure("", "%v", err))
 		}
-		var effective []pair
-		effective, l.initErr = startProcess(settings)
 		l.effective = appendStringMap(nil, effective)
-	})
-	if l.initErr != nil {
-		return putRecord(out, internalFailure("", "%v", l.initErr))
 	}
 	if len(l.effective) > len(out) {
 		return putRecord(out, internalFailure("", "the buffer for the settings has %d bytes, %d are needed", len(out), len(l.effective)))

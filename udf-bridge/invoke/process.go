@@ -34,8 +34,15 @@ func startProcess(settings map[string]string) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setCrashOutput(settings["crash_file"]); err != nil {
+	crashFile := settings["crash_file"]
+	if err := setCrashOutput(crashFile); err != nil {
 		return nil, err
+	}
+	if crashFile == "" {
+		// A place that nobody asked for: the folder of the logs may be one that this process cannot write to.
+		if crashFile = settings["crash_file_if_possible"]; setCrashOutput(crashFile) != nil {
+			crashFile = ""
+		}
 	}
 	if procs > 0 {
 		runtime.GOMAXPROCS(int(min(procs, math.MaxInt16)))
@@ -50,7 +57,7 @@ func startProcess(settings map[string]string) ([]pair, error) {
 	effective := []pair{
 		{"go_version", runtime.Version()},
 		{"gomaxprocs", strconv.Itoa(runtime.GOMAXPROCS(0))},
-		{"crash_file", settings["crash_file"]},
+		{"crash_file", crashFile},
 	}
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		effective = append(effective, pair{"memory_limit", strconv.FormatInt(limit, 10)})

@@ -87,7 +87,8 @@ func TestRecordOfASmallBufferIsStillARecord(t *testing.T) {
 	}
 }
 
-func TestInitSetsTheRuntimeOnce(t *testing.T) {
+// keepRuntime puts back what Init sets of the whole process.
+func keepRuntime(t *testing.T) {
 	procs, limit, gogc := runtime.GOMAXPROCS(0), debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
 	t.Cleanup(func() {
 		runtime.GOMAXPROCS(procs)
@@ -97,6 +98,10 @@ func TestInitSetsTheRuntimeOnce(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestInitSetsTheRuntimeOnce(t *testing.T) {
+	keepRuntime(t)
 	crash := filepath.Join(t.TempDir(), "crash.log")
 	l, out := faultLibrary(), make([]byte, ErrorMax)
 	n := l.Init(request("gomaxprocs", "3", "memory_limit", "1073741824", "gogc", "200", "crash_file", crash), out)
@@ -132,6 +137,45 @@ func TestInitRefusesWhatIsNoSetting(t *testing.T) {
 	}
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		t.Error("a refused setting came into force")
+	}
+}
+
+// One job's mistake is not the end of all functions of the process.
+func TestInitAfterOneThatFailed(t *testing.T) {
+	keepRuntime(t)
+	l, out := faultLibrary(), make([]byte, ErrorMax)
+	record(t, out, l.Init(request("gomaxprocs", "1", "gogc", "many"), out))
+	record(t, out, l.Init(request("gomaxprocs", "1", "crash_file", filepath.Join(t.TempDir(), "none", "crash.log")), out))
+	n := l.Init(request("gomaxprocs", "3"), out)
+	if n < 0 {
+		t.Fatalf("init: %v", record(t, out, n))
+	}
+	if effective, err := parseStringMap(out[:n]); err != nil || effective["gomaxprocs"] != "3" || effective["gogc"] != "" {
+		t.Errorf("in force: %v, %v", effective, err)
+	}
+}
+
+func TestCrashFileThatNobodyAskedFor(t *testing.T) {
+	keepRuntime(t)
+	out := make([]byte, ErrorMax)
+	folder := t.TempDir()
+	asked, offered := filepath.Join(folder, "asked.log"), filepath.Join(folder, "offered.log")
+	for _, c := range []struct {
+		want     string
+		settings []string
+	}{
+		{"", []string{"crash_file_if_possible", filepath.Join(folder, "none", "crash.log")}},
+		{offered, []string{"crash_file_if_possible", offered}},
+		{asked, []string{"crash_file", asked, "crash_file_if_possible", offered}},
+	} {
+		n := faultLibrary().Init(request(c.settings...), out)
+		if n < 0 {
+			t.Errorf("%v: %v", c.settings, record(t, out, n))
+			continue
+		}
+		if effective, err := parseStringMap(out[:n]); err != nil || effective["crash_file"] != c.want {
+			t.Errorf("%v: %v, %v", c.settings, effective, err)
+		}
 	}
 }
 

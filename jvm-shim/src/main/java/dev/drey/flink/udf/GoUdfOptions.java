@@ -12,7 +12,8 @@ import org.apache.flink.configuration.MemorySize;
  * TaskManager.
  *
  * <p>Those of the process are taken when the first Go function of a build is opened in it; later
- * jobs run with what is then in force. Those of the call hold for each job.
+ * jobs run with what is then in force. If they are refused, that job fails, and the next one's are
+ * taken. Those of the call hold for each job.
  */
 public final class GoUdfOptions {
 
@@ -72,8 +73,8 @@ public final class GoUdfOptions {
                     .noDefaultValue()
                     .withDescription(
                             "Folder for the stacks of a crash that no code can catch (a panic in a goroutine"
-                                    + " of the function's own). When not set: beside the TaskManager's log."
-                                    + " Of the process.");
+                                    + " of the function's own). When not set: beside the TaskManager's log,"
+                                    + " if that can be written. Of the process.");
 
     /** The deadline of a call. */
     public static final ConfigOption<Duration> CALL_TIMEOUT =

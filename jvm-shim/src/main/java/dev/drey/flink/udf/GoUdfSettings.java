@@ -61,10 +61,8 @@ final class GoUdfSettings {
                         .orElseGet(() -> config.get(TaskManagerOptions.TASK_OFF_HEAP_MEMORY))
                         .getBytes());
         config.getOptional(GoUdfOptions.GOGC).ifPresent(b::gogc);
-        b.crashDir(
-                config.getOptional(GoUdfOptions.CRASH_DIR)
-                        .map(Paths::get)
-                        .orElseGet(() -> besideLog(System.getProperty("log.file"))));
+        config.getOptional(GoUdfOptions.CRASH_DIR).map(Paths::get).ifPresent(b::crashDir);
+        b.logDir(besideLog(System.getProperty("log.file")));
         return b.build();
     }
 

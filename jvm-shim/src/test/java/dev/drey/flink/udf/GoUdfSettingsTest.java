@@ -70,6 +70,27 @@ class GoUdfSettingsTest {
     }
 
     @Test
+    void stacksOfACrashAreBesideTheLogUnlessAFolderIsNamed() {
+        String before = System.setProperty("log.file", "/var/log/flink/taskmanager.log");
+        try {
+            LibrarySettings byDefault = settings(Map.of(), Map.of()).library();
+            assertThat(byDefault.crashDir()).isNull();
+            assertThat(byDefault.logDir()).isEqualTo(Paths.get("/var/log/flink"));
+            assertThat(
+                            settings(Map.of(), Map.of("drey.udf.crash-dir", "/crashes"))
+                                    .library()
+                                    .crashDir())
+                    .isEqualTo(Paths.get("/crashes"));
+        } finally {
+            if (before == null) {
+                System.clearProperty("log.file");
+            } else {
+                System.setProperty("log.file", before);
+            }
+        }
+    }
+
+    @Test
     void whatIsNoValueNamesItsKey() {
         assertThatThrownBy(
                         () ->

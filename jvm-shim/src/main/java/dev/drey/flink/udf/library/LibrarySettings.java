@@ -6,7 +6,7 @@ import java.util.Map;
 
 /**
  * How Go is loaded. All but {@link #libraryDir} and {@link #maxRuntimes} is of the process: the
- * first load of a build sets it, later ones do not change it.
+ * first load of a build that succeeds sets it, later ones do not change it.
  *
  * <p>Immutable. A number that is not set leaves Go's own default.
  */
@@ -19,6 +19,7 @@ public final class LibrarySettings {
 
     private final Path libraryDir;
     private final Path crashDir;
+    private final Path logDir;
     private final int maxRuntimes;
     private final int gomaxprocs;
     private final long memoryLimit;
@@ -27,6 +28,7 @@ public final class LibrarySettings {
     private LibrarySettings(Builder b) {
         this.libraryDir = b.libraryDir;
         this.crashDir = b.crashDir;
+        this.logDir = b.logDir;
         this.maxRuntimes = b.maxRuntimes;
         this.gomaxprocs = b.gomaxprocs;
         this.memoryLimit = b.memoryLimit;
@@ -87,9 +89,20 @@ public final class LibrarySettings {
         return libraryDir;
     }
 
-    /** Folder for the file that a dying Go runtime writes; null: it only writes to stderr. */
+    /**
+     * Folder for the file that a dying Go runtime writes, which must be writable; null: {@link
+     * #logDir}.
+     */
     public Path crashDir() {
         return crashDir;
+    }
+
+    /**
+     * Folder for that file when nobody has named one: of the process's log. Where it cannot be
+     * written, and if it is null, Go only writes to stderr.
+     */
+    public Path logDir() {
+        return logDir;
     }
 
     /** How many Go runtimes (builds) this process may hold. */
@@ -119,6 +132,7 @@ public final class LibrarySettings {
     public static final class Builder {
         private Path libraryDir = Paths.get(System.getProperty("java.io.tmpdir"));
         private Path crashDir;
+        private Path logDir;
         private int maxRuntimes = DEFAULT_MAX_RUNTIMES;
         private int gomaxprocs;
         private long memoryLimit;
@@ -135,6 +149,12 @@ public final class LibrarySettings {
         /** See {@link LibrarySettings#crashDir}; default null. */
         public Builder crashDir(Path folder) {
             this.crashDir = folder;
+            return this;
+        }
+
+        /** See {@link LibrarySettings#logDir}; default null. */
+        public Builder logDir(Path folder) {
+            this.logDir = folder;
             return this;
         }
 

@@ -148,21 +148,20 @@ final class Loading {
         if (settings.gogc() != null) {
             request.put("gogc", settings.gogc());
         }
-        if (settings.crashDir() != null && Files.isDirectory(settings.crashDir())) {
-            Path file =
-                    settings.crashDir()
-                            .resolve(
-                                    "drey-crash-"
-                                            + ProcessHandle.current().pid()
-                                            + "-"
-                                            + build
-                                            + ".log")
-                            .toAbsolutePath();
-            request.put("crash_file", file.toString());
-            // Only a process that dies leaves it. The JVM keeps the name, and nothing of this
-            // class.
-            file.toFile().deleteOnExit();
+        // Only a process that dies leaves its file. The JVM keeps the name, and nothing of this
+        // class.
+        if (settings.crashDir() != null) {
+            request.put("crash_file", crashFile(settings.crashDir()));
+        } else if (settings.logDir() != null && Files.isDirectory(settings.logDir())) {
+            request.put("crash_file_if_possible", crashFile(settings.logDir()));
         }
         return request;
+    }
+
+    private String crashFile(Path folder) {
+        String name = "drey-crash-" + ProcessHandle.current().pid() + "-" + build + ".log";
+        Path file = folder.resolve(name).toAbsolutePath();
+        file.toFile().deleteOnExit();
+        return file.toString();
     }
 }

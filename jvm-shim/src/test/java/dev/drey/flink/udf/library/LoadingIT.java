@@ -359,6 +359,31 @@ class LoadingIT {
         assertThat(load(jvm(good), "drey.udf.gogc=many")).contains("gogc is \"many\"");
     }
 
+    @Test
+    void settingThatIsNoneIsOfOneJobOnly() throws Exception {
+        String said =
+                load(
+                        jvm(good),
+                        "drey.udf.gogc=many",
+                        good.build(),
+                        "drey.udf.gogc=50",
+                        "drey.udf.crash-dir=" + temp.resolve("none"),
+                        good.build(),
+                        "drey.udf.crash-dir=" + temp,
+                        good.build());
+        assertThat(said.lines()).hasSize(3).last().isEqualTo("variant 1");
+        assertThat(said).contains("gogc is \"many\"", "set drey.udf.crash-dir to a folder");
+    }
+
+    @Test
+    void folderOfTheLogThatCannotBeWritten() throws Exception {
+        assumeThat(ChildJvm.canMount()).as("no mount namespaces on this machine").isTrue();
+        Path logs = Files.createDirectory(temp.resolve("logs"));
+        assertThat(load(jvm(good).mounted(logs, "ro"), "log-dir=" + logs)).isEqualTo(LOADED);
+        assertThat(load(jvm(good).mounted(logs, "ro"), "drey.udf.crash-dir=" + logs))
+                .contains("read-only file system", "set drey.udf.crash-dir to a folder");
+    }
+
     private static Path library(Path resources) {
         return resources.resolve(FaultLibrary.platform()).resolve("libgo_udf.so");
     }

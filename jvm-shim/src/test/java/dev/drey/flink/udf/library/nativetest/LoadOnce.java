@@ -4,12 +4,14 @@ import dev.drey.flink.udf.GoException;
 import dev.drey.flink.udf.library.GoCall;
 import dev.drey.flink.udf.library.GoLibrary;
 import dev.drey.flink.udf.library.LibrarySettings;
+import java.nio.file.Paths;
 import java.util.HashMap;
 import java.util.Map;
 
 /**
  * Loads builds and calls a function of each: {@code LoadOnce [SETTING=VALUE ...] [BUILD ...]}, or,
- * without one, the build of the class path. Prints a line for each: what the function said, or the
+ * without one, the build of the class path. A setting holds for the builds behind it; {@code
+ * log-dir} is the folder of the log. Prints a line for each: what the function said, or the
  * exception.
  */
 public final class LoadOnce {
@@ -27,11 +29,22 @@ public final class LoadOnce {
                 continue;
             }
             named = true;
-            System.out.println(load(loader, arg, LibrarySettings.of(settings)));
+            System.out.println(load(loader, arg, settings(settings)));
         }
         if (!named) {
-            System.out.println(load(loader, null, LibrarySettings.of(settings)));
+            System.out.println(load(loader, null, settings(settings)));
         }
+    }
+
+    private static LibrarySettings settings(Map<String, String> options) {
+        LibrarySettings of = LibrarySettings.of(options);
+        if (!options.containsKey("log-dir")) {
+            return of;
+        }
+        return LibrarySettings.builder()
+                .libraryDir(of.libraryDir())
+                .logDir(Paths.get(options.get("log-dir")))
+                .build();
     }
 
     private static String load(ClassLoader loader, String build, LibrarySettings settings) {
