@@ -93,6 +93,7 @@ func (l *Library) functions() (*udf.Registry, error) {
 				l.startErr = fmt.Errorf("the registration of the functions panicked: %v\n%s", value, debug.Stack())
 			}
 		}()
+		debug.SetPanicOnFault(true)
 		for _, register := range l.registers {
 			register(l.registry)
 		}
@@ -268,6 +269,7 @@ func (l *Library) Close(id int64, out []byte) (n int64) {
 	h.state.Or(stateClosed)
 	l.remove(h)
 	h.leave(0)
+	debug.SetPanicOnFault(true)
 	if err := h.instance.Close(); err != nil {
 		return putRecord(out, failureOf(h.function, err))
 	}

@@ -36,6 +36,7 @@ func Register(r *udf.Registry) {
 	udf.Scalar(r, "panic_with_value", panicWithValue)
 	udf.Scalar(r, "wild_pointer", wildPointer)
 	udf.Scalar(r, "panic_in_goroutine", panicInGoroutine)
+	udf.Scalar(r, "wild_pointer_in_close", plusOne, udf.Open(func(context.Context, udf.Job) (wildCloser, error) { return wildCloser{}, nil }))
 	udf.Scalar(r, "panic_in_open", plusOne, udf.Open(func(context.Context, udf.Job) (int, error) { panic("no model") }))
 
 	// That return an error, or a result that is no SQL value.
@@ -197,6 +198,13 @@ func decimalOverflow(_ context.Context, n int64) (price, error) {
 type badCloser struct{}
 
 func (badCloser) Close() error { return errors.New("cannot close") }
+
+type wildCloser struct{}
+
+func (wildCloser) Close() error {
+	_, err := wildPointer(context.Background(), 16)
+	return err
+}
 
 // release is sent to by waitsForRelease(0), and received from by any other: two threads in one function at once.
 var release = make(chan struct{})

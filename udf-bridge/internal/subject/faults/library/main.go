@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"unsafe"
 
 	"github.com/drey-flink/drey/udf-bridge/bridge"
 	"github.com/drey-flink/drey/udf-bridge/internal/subject/faults"
@@ -17,8 +18,12 @@ var variant = "1"
 func init() {
 	bridge.Register(faults.Register, func(r *udf.Registry) {
 		udf.Scalar(r, "variant", func(context.Context, int64) (string, error) { return variant, nil })
-		if variant == "broken" {
+		switch variant {
+		case "broken":
 			panic("told to break")
+		case "wild":
+			address := uintptr(0xdead0000) // what is nowhere
+			panic(**(**string)(unsafe.Pointer(&address)))
 		}
 	})
 }

@@ -355,6 +355,12 @@ class LoadingIT {
     }
 
     @Test
+    void registrationThatReadsAWildPointer() throws Exception {
+        String said = load(jvm(FaultLibrary.variant("wild")));
+        assertThat(said).contains("GoLibraryException", "invalid memory address", "main.go");
+    }
+
+    @Test
     void settingThatIsNone() throws Exception {
         assertThat(load(jvm(good), "drey.udf.gogc=many")).contains("gogc is \"many\"");
     }

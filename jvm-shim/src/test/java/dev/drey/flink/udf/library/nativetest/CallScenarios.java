@@ -2,6 +2,7 @@ package dev.drey.flink.udf.library.nativetest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.drey.flink.udf.GoDeadlineException;
@@ -17,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** Calls that go wrong, and calls that do not, in one process. */
 public final class CallScenarios {
@@ -303,7 +305,7 @@ public final class CallScenarios {
                 .hasMessageContaining("no model");
     }
 
-    private void close() {
+    private void close() throws InterruptedException {
         GoCall call = open("plus_one");
         call.close();
         call.close();
@@ -318,6 +320,15 @@ public final class CallScenarios {
                 .isInstanceOf(GoFunctionException.class)
                 .hasMessageContaining("cannot close");
         failing.close();
+        GoCall wild = open("wild_pointer_in_close");
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Thread other = new Thread(() -> thrown.set(catchThrowable(wild::close)));
+        other.start();
+        other.join(); // a thread that was not in Go before
+        assertThat(thrown.get())
+                .isInstanceOf(GoPanicException.class)
+                .hasMessageContaining("(address 0xdead0010)");
+        wild.close();
     }
 
     private void jobParameters() {
