@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +13,7 @@ import (
 // Job is what a function can know of where it is opened. In the sidecar Name is empty and Parallelism 1.
 type Job struct {
 	Name        string
-	Parameters  map[string]string // of the job, and the defaults of those that the function declares
+	Parameters  map[string]string // those that the function declares by [Parameter], as the job has them or by default
 	Subtask     int               // of the operator, from 0
 	Parallelism int
 	Attempt     int // from 0; a restart of the subtask counts one up
@@ -70,13 +69,15 @@ func (f *Function) Open(ctx context.Context, job Job, opts ...OpenOption) (*Inst
 	return i, nil
 }
 
-// parameters adds the defaults to what is given.
+// parameters are those that the function declares: Java passes no others, and what depends on one works nowhere else.
 func (f *Function) parameters(given map[string]string) map[string]string {
-	all := make(map[string]string, len(given)+len(f.desc.Parameters))
+	all := make(map[string]string, len(f.desc.Parameters))
 	for _, p := range f.desc.Parameters {
 		all[p.Name] = p.Default
+		if value, ok := given[p.Name]; ok {
+			all[p.Name] = value
+		}
 	}
-	maps.Copy(all, given)
 	return all
 }
 

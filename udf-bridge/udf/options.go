@@ -55,7 +55,7 @@ func Returns(sql string) Option { return func(s *settings) { s.returns = sql } }
 func NullOnNull() Option { return func(s *settings) { s.nullOnNull = true } }
 
 // Parameter declares a parameter of the job that the function reads when it is opened: [Job.Parameters] has it, with
-// the default if the job does not set it.
+// the default if the job does not set it. A function sees no parameter that it does not declare.
 func Parameter(name, defaultValue, doc string) Option {
 	return func(s *settings) {
 		s.parameters = append(s.parameters, ParameterInfo{Name: name, Default: defaultValue, Doc: doc})

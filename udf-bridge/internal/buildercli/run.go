@@ -69,6 +69,9 @@ func (p *program) call(ctx context.Context, path, name string, arguments []strin
 	if err != nil {
 		return err
 	}
+	if err := declared(parameters, []manifest.Function{f}); err != nil {
+		return err
+	}
 	call, err := p.prepare(f, arguments)
 	if err != nil {
 		return err

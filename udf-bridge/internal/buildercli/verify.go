@@ -1,11 +1,14 @@
 package buildercli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +91,23 @@ func settings(pairs []string) (map[string]string, error) {
 	return all, nil
 }
 
+// declared refuses parameters that no function of the jar declares: Flink would pass them to none.
+func declared(parameters map[string]string, functions []manifest.Function) error {
+	known := map[string]bool{}
+	for _, f := range functions {
+		for _, p := range f.Parameters {
+			known[p.Name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		if !known[name] {
+			return usageError{fmt.Errorf("--parameter %s: no function here declares a parameter of that name (udf.Parameter); there are: %s",
+				name, cmp.Or(strings.Join(slices.Sorted(maps.Keys(known)), ", "), "none"))}
+		}
+	}
+	return nil
+}
+
 // readJar reads a jar and its manifest.
 func readJar(path string) (jarfile.Jar, manifest.Manifest, string, error) {
 	path, err := filepath.Abs(path)
@@ -108,6 +128,9 @@ func readJar(path string) (jarfile.Jar, manifest.Manifest, string, error) {
 func (p *program) verified(ctx context.Context, path string, parameters map[string]string) (verified, error) {
 	jar, m, path, err := readJar(path)
 	if err != nil {
+		return verified{}, err
+	}
+	if err := declared(parameters, m.Functions); err != nil {
 		return verified{}, err
 	}
 	v := verified{Jar: path, Build: m.Build, Content: verify.Content(jar, m), Functions: []verify.Verdict{}}

@@ -14,10 +14,12 @@ import (
 	"github.com/drey-flink/drey/udf-bridge/udf"
 )
 
-// CheckAll opens every function that register registers, with the same options, and does [Check] with it in a subtest.
+// CheckAll opens every function that register registers, with the same options, and does [Check] with it in a subtest. A
+// parameter must be declared by one of them.
 func CheckAll(t *testing.T, register func(*udf.Registry), options ...Option) {
-	for _, fn := range registry(t, register).Functions() {
-		t.Run(fn.Describe().Name, func(t *testing.T) { Check(opened(t, fn, options)) })
+	all := registry(t, register).Functions()
+	for _, fn := range all {
+		t.Run(fn.Describe().Name, func(t *testing.T) { Check(opened(t, fn, parametersOf(all...), options)) })
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ type Function struct {
 // Option says how the function is opened.
 type Option func(*Function)
 
-// Parameter sets a parameter of the job.
+// Parameter sets a parameter of the job, which the function must declare by [udf.Parameter]: Flink passes no others.
 func Parameter(name, value string) Option {
 	return func(f *Function) { f.job.Parameters[name] = value }
 }
@@ -57,7 +58,19 @@ func Open(t testing.TB, register func(*udf.Registry), name string, options ...Op
 	if !ok {
 		t.Fatalf("no function %q is registered; there are: %v", name, namesOf(r))
 	}
-	return opened(t, fn, options)
+	return opened(t, fn, parametersOf(fn), options)
+}
+
+// parametersOf are the names that functions declare, sorted.
+func parametersOf(functions ...*udf.Function) []string {
+	var names []string
+	for _, fn := range functions {
+		for _, p := range fn.Describe().Parameters {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func registry(t testing.TB, register func(*udf.Registry)) *udf.Registry {
@@ -78,7 +91,8 @@ func namesOf(r *udf.Registry) []string {
 	return names
 }
 
-func opened(t testing.TB, fn *udf.Function, options []Option) *Function {
+// opened opens a function. A parameter of the job that is not among the declared ones is a mistake of the test.
+func opened(t testing.TB, fn *udf.Function, declared []string, options []Option) *Function {
 	t.Helper()
 	f := &Function{
 		t: t, fn: fn, job: udf.Job{Name: t.Name(), Parameters: map[string]string{}, Parallelism: 1},
@@ -87,6 +101,11 @@ func opened(t testing.TB, fn *udf.Function, options []Option) *Function {
 	}
 	for _, o := range options {
 		o(f)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.job.Parameters)) {
+		if !slices.Contains(declared, name) {
+			t.Fatalf("job parameter %q is declared nowhere, and Flink passes it to no function; declare it with udf.Parameter, there are: %v", name, declared)
+		}
 	}
 	f.open()
 	t.Cleanup(f.close)

@@ -154,6 +154,14 @@ func TestOpenedWithAJob(t *testing.T) {
 	if got := udftest.Call[string](f, "b"); got != "hi b of payments 3" {
 		t.Errorf("got %q", got)
 	}
+	for _, option := range []udftest.Option{
+		udftest.Parameter("greetings", "hi"), udftest.Job(udf.Job{Parameters: map[string]string{"greetings": "hi"}}),
+	} {
+		said := failures(func(t testing.TB) { udftest.Open(t, register, "f", option) })
+		if len(said) != 1 || !strings.Contains(said[0], `"greetings" is declared nowhere`) || !strings.Contains(said[0], "[greeting]") {
+			t.Errorf("a parameter that is not declared: %q", said)
+		}
+	}
 	t.Run("closed at its end", func(t *testing.T) {
 		udftest.Open(t, scalar(riskScore, udf.Open(func(context.Context, udf.Job) (opened, error) { return opened{&closed}, nil })), "f")
 	})
