@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,6 +27,7 @@ func Register(r *udf.Registry) {
 	udf.Scalar(r, "plus_one_or_null", plusOneOrNull)
 	udf.Scalar(r, "upper", upper)
 	udf.Scalar(r, "calls_so_far", callsSoFar, udf.Deterministic(false))
+	udf.Scalar(r, "limits", limits, udf.Deterministic(false))
 	udf.JSON(r, "process_json", processJSON)
 	udf.Raw(r, "repeat", repeat)
 	udf.Scalar(r, "greeting", greeting, udf.Open(openGreeting), udf.Parameter("greeting", "hello", "what is said"))
@@ -72,6 +75,13 @@ func upper(_ context.Context, text string) (string, error) { return strings.ToUp
 var calls atomic.Int64
 
 func callsSoFar(context.Context, int64) (int64, error) { return calls.Add(1), nil }
+
+// limits says what this Go runtime is bound by: threads, bytes and the percentage of garbage.
+func limits(context.Context, int64) (string, error) {
+	gogc := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(gogc)
+	return fmt.Sprintf("%d threads, %d bytes, %d percent", runtime.GOMAXPROCS(0), debug.SetMemoryLimit(-1), gogc[0].Value.Uint64()), nil
+}
 
 // processJSON echoes any JSON value.
 func processJSON(_ context.Context, event any) (any, error) {

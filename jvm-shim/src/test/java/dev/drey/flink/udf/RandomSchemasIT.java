@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.drey.flink.udf.codec.PlainValues;
 import dev.drey.flink.udf.codec.RandomData;
+import dev.drey.flink.udf.codec.Seeds;
 import dev.drey.flink.udf.manifest.Column;
 import dev.drey.flink.udf.manifest.FunctionManifest;
 import dev.drey.flink.udf.manifest.InstalledFunctions;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
  */
 @Timeout(300)
 class RandomSchemasIT {
-    private static final long SEED = 20261123;
+    private static final long SEED = Seeds.of(RandomSchemasIT.class, 20261123);
     private static final int SCHEMAS = 120;
     private static final int ROWS = 40;
 
@@ -73,7 +74,9 @@ class RandomSchemasIT {
         // One field of a ROW is the same as the value alone to Go, but not to SQL.
         LogicalType type = f.result();
         assertThat(type).isInstanceOf(RowType.class);
-        assertThat(PlainValues.of(type, result)).as(f.toString()).isEqualTo(plain);
+        assertThat(PlainValues.of(type, result))
+                .as("%s=%d: %s", Seeds.VARIABLE, SEED, f)
+                .isEqualTo(plain);
     }
 
     private static Method eval(GoScalarFunction go) {

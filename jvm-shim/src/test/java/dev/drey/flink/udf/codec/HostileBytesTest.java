@@ -15,11 +15,12 @@ class HostileBytesTest {
 
     @Test
     void damagedMessagesAreRefusedOrRead() {
-        Random random = new Random(4);
+        long seed = Seeds.of(HostileBytesTest.class, 4);
+        Random random = new Random(seed);
         int refused = 0;
         int read = 0;
         for (int schema = 0; schema < SCHEMAS; schema++) {
-            RandomData data = new RandomData(schema);
+            RandomData data = new RandomData(seed + schema);
             RowType type = data.rowType(6, 3);
             byte[] valid = new Messages().write(type, data.row(type));
             RowReader reader = RowReader.ofRows(type.getChildren(), type.getFieldNames());
@@ -37,7 +38,7 @@ class HostileBytesTest {
                     assertThat(e).hasMessageMatching("(?s).{10,}");
                     refused++;
                 } catch (Throwable e) {
-                    fail(type.asSummaryString() + " " + hex(damaged), e);
+                    fail(Seeds.VARIABLE + "=" + seed + ": " + type + " " + hex(damaged), e);
                 }
             }
         }

@@ -178,7 +178,10 @@ public final class RandomData {
             case CHAR:
                 return StringData.fromString(random.nextBoolean() ? "abc" : "äöü");
             case VARCHAR:
-                return StringData.fromString(STRINGS[random.nextInt(STRINGS.length)]);
+                String text = STRINGS[random.nextInt(STRINGS.length)];
+                boolean fits =
+                        text.codePointCount(0, text.length()) <= LogicalTypeChecks.getLength(type);
+                return StringData.fromString(fits ? text : "a");
             case BINARY:
             case VARBINARY:
                 byte[] bytes = new byte[length(type)];

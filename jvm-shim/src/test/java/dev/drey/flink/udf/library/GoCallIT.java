@@ -8,6 +8,7 @@ import dev.drey.flink.udf.library.nativetest.CallScenarios;
 import dev.drey.flink.udf.library.nativetest.ChildJvm;
 import dev.drey.flink.udf.library.nativetest.FaultLibrary;
 import dev.drey.flink.udf.library.nativetest.Scenarios;
+import dev.drey.flink.udf.library.nativetest.TwoBuildsScenarios;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,13 +39,45 @@ class GoCallIT {
         return all;
     }
 
+    /** Two Go libraries in one JVM, called by several threads, with faults of all three. */
+    @TestFactory
+    List<DynamicContainer> twoBuildsSideBySide() throws Exception {
+        FaultLibrary first = FaultLibrary.variant("1");
+        FaultLibrary second = FaultLibrary.variant("2");
+        List<DynamicContainer> all = new ArrayList<>();
+        for (ChildJvm.Jdk jdk : ChildJvm.installed()) {
+            Path results = temp.resolve("two" + jdk.version());
+            ChildJvm.Result end =
+                    jvm(jdk).with(second.folder())
+                            .option("-XX:-OmitStackTraceInFastThrow")
+                            .run(
+                                    TwoBuildsScenarios.class,
+                                    results.toString(),
+                                    temp.toString(),
+                                    first.build(),
+                                    second.build());
+            all.add(
+                    dynamicContainer(
+                            jdk.toString(),
+                            Scenarios.tests(results, end, "each counts for itself")));
+        }
+        return all;
+    }
+
     /** The JVM's own checks of what the shim does with it. */
     @TestFactory
-    List<DynamicTest> checkedJniFindsNothingButTheHandlersOfGo() throws Exception {
-        Path results = temp.resolve("checked");
+    List<DynamicContainer> checkedJniFindsNothingButTheHandlersOfGo() throws Exception {
+        List<DynamicContainer> all = new ArrayList<>();
+        for (ChildJvm.Jdk jdk : ChildJvm.installed()) {
+            all.add(dynamicContainer(jdk.toString(), checkedJni(jdk)));
+        }
+        return all;
+    }
+
+    private List<DynamicTest> checkedJni(ChildJvm.Jdk jdk) throws Exception {
+        Path results = temp.resolve("checked" + jdk.version());
         ChildJvm.Result end =
-                jvm(ChildJvm.current())
-                        .option("-Xcheck:jni")
+                jvm(jdk).option("-Xcheck:jni")
                         .option("-XX:TieredStopAtLevel=1")
                         .run(
                                 CallScenarios.class,

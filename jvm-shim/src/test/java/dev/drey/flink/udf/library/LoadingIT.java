@@ -361,6 +361,31 @@ class LoadingIT {
     }
 
     @Test
+    void limitsAreThoseOfTheFirstLoad() throws Exception {
+        String said =
+                load(
+                        jvm(good),
+                        "function=limits",
+                        "drey.udf.gomaxprocs=3",
+                        "drey.udf.memory-limit=1073741824",
+                        "drey.udf.gogc=50",
+                        good.build(),
+                        "drey.udf.gomaxprocs=1",
+                        good.build());
+        assertThat(said.lines())
+                .hasSize(2)
+                .allSatisfy(
+                        line ->
+                                assertThat(line)
+                                        .startsWith("3 threads, 1073741824 bytes, 50 percent; ")
+                                        .contains("gogc=50", "gomaxprocs=3")
+                                        .contains("memory_limit=1073741824"));
+        assertThat(load(jvm(good), "function=limits"))
+                .contains(" threads, 9223372036854775807 bytes, 100 percent; ")
+                .doesNotContain("memory_limit", "gogc");
+    }
+
+    @Test
     void settingThatIsNone() throws Exception {
         assertThat(load(jvm(good), "drey.udf.gogc=many")).contains("gogc is \"many\"");
     }

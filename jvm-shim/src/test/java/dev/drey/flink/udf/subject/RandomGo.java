@@ -24,7 +24,20 @@ final class RandomGo {
         "decimal.Decimal",
     };
     private static final String[] KEYS = {
-        "bool", "int8", "int16", "int32", "int64", "string", "udf.Date", "time.Duration"
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float32",
+        "float64",
+        "string",
+        "time.Time",
+        "udf.Timestamp",
+        "udf.Date",
+        "udf.TimeOfDay",
+        "time.Duration",
+        "udf.Months"
     };
 
     private final Random random;
@@ -84,6 +97,16 @@ final class RandomGo {
                 break;
             case "time.Time":
                 sql = "TIMESTAMP_LTZ(" + random.nextInt(10) + ")";
+                break;
+            case "string":
+                sql =
+                        random.nextBoolean()
+                                ? "CHAR(3)"
+                                : "VARCHAR(" + (1 + random.nextInt(24)) + ")";
+                break;
+            case "[]byte":
+                int length = 1 + random.nextInt(50);
+                sql = (random.nextBoolean() ? "BINARY(" : "VARBINARY(") + length + ")";
                 break;
             default:
                 return "";

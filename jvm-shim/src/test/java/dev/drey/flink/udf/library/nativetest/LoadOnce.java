@@ -7,12 +7,13 @@ import dev.drey.flink.udf.library.LibrarySettings;
 import java.nio.file.Paths;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Loads builds and calls a function of each: {@code LoadOnce [SETTING=VALUE ...] [BUILD ...]}, or,
  * without one, the build of the class path. A setting holds for the builds behind it; {@code
- * log-dir} is the folder of the log. Prints a line for each: what the function said, or the
- * exception.
+ * log-dir} is the folder of the log, {@code function} which one is called. Prints a line for each:
+ * what the function said, or the exception.
  */
 public final class LoadOnce {
     private LoadOnce() {}
@@ -29,10 +30,10 @@ public final class LoadOnce {
                 continue;
             }
             named = true;
-            System.out.println(load(loader, arg, settings(settings)));
+            System.out.println(load(loader, arg, settings));
         }
         if (!named) {
-            System.out.println(load(loader, null, settings(settings)));
+            System.out.println(load(loader, null, settings));
         }
     }
 
@@ -47,12 +48,16 @@ public final class LoadOnce {
                 .build();
     }
 
-    private static String load(ClassLoader loader, String build, LibrarySettings settings) {
+    private static String load(ClassLoader loader, String build, Map<String, String> settings) {
         try {
             String id = build == null ? GoLibrary.build(loader) : build;
-            GoLibrary go = GoLibrary.load(loader, id, settings);
-            try (GoCall call = go.open(Map.of("function", "variant"))) {
-                return "variant " + Message.stringAt(Message.call(call, Message.longs(0L)));
+            GoLibrary go = GoLibrary.load(loader, id, settings(settings));
+            String function = settings.getOrDefault("function", "variant");
+            try (GoCall call = go.open(Map.of("function", function))) {
+                String said = Message.stringAt(Message.call(call, Message.longs(0L)));
+                return function.equals("limits")
+                        ? said + "; in force " + new TreeMap<>(go.effective())
+                        : function + " " + said;
             }
         } catch (GoException e) {
             return e.getClass().getSimpleName() + ": " + e.getMessage();

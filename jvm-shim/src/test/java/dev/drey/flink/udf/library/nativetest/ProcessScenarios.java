@@ -24,24 +24,35 @@ import java.util.concurrent.atomic.AtomicReference;
 final class ProcessScenarios {
     private static final int NULL_POINTERS = 100_000;
     private static final int OVERFLOWS = 200;
+    private static final int TURNS = 500;
+    private static final int OVERFLOW_EVERY = 25;
     private static final int SHORT_THREADS = 2_000;
     private static final int FIXED_CALLS = 200_000;
     private static final long SMALLEST_GO_ALLOCATION = 8;
 
     private final GoLibrary go;
+    private final List<GoLibrary> all;
 
-    ProcessScenarios(GoLibrary go) {
+    /** With a library, and others that are loaded too. */
+    ProcessScenarios(GoLibrary go, GoLibrary... others) {
         this.go = go;
+        this.all = new ArrayList<>(List.of(others));
+        all.add(0, go);
     }
 
     void addTo(Scenarios all) {
-        all.add("NullPointerExceptions of Java", this::nullPointers)
-                .add("StackOverflowErrors of Java", this::stackOverflows)
-                .add("faults of Java and Go in turn, in many threads", this::faultsInTurn)
-                .add("threads that come and go", this::shortThreads)
+        addFaultsTo(all, "");
+        all.add("threads that come and go", this::shortThreads)
                 .add("a handle used by two threads", this::twoThreads)
                 .add("no allocation in a call of fixed width", this::allocatesNothing)
                 .add("the library describes itself and counts", this::describes);
+    }
+
+    /** The faults of the JVM and of Go, both of which the handlers of all libraries see. */
+    void addFaultsTo(Scenarios all, String prefix) {
+        all.add(prefix + "NullPointerExceptions of Java", this::nullPointers)
+                .add(prefix + "StackOverflowErrors of Java", this::stackOverflows)
+                .add(prefix + "faults of Java and Go in turn, in many threads", this::faultsInTurn);
     }
 
     private GoCall open(String function) {
@@ -80,17 +91,13 @@ final class ProcessScenarios {
         throw new AssertionError("null has a field");
     }
 
-    private int depth;
-
-    private void recurse() {
-        depth++;
-        recurse();
+    private static int recurse(int depth) {
+        return recurse(depth + 1) + 1;
     }
 
     private void overflow() {
-        depth = 0;
         try {
-            recurse();
+            recurse(0);
         } catch (StackOverflowError e) {
             return;
         }
@@ -120,16 +127,21 @@ final class ProcessScenarios {
     }
 
     private void turns() {
-        try (GoCall bad = open("nil_dereference");
-                GoCall wild = open("wild_pointer");
-                GoCall good = open("plus_one")) {
-            for (int i = 0; i < 500; i++) {
-                assertThatNull(null);
-                assertThatThrownBy(() -> bad.fixed(0, 1, 0, 0, 0))
-                        .isInstanceOf(GoPanicException.class);
-                assertThatThrownBy(() -> wild.fixed(0, 8, 0, 0, 0))
-                        .isInstanceOf(GoPanicException.class);
-                assertThat(good.fixed(0, i, 0, 0, 0)).isEqualTo(i + 1);
+        for (int i = 0; i < TURNS; i++) {
+            for (GoLibrary one : all) {
+                try (GoCall bad = one.open(Map.of("function", "nil_dereference"));
+                        GoCall wild = one.open(Map.of("function", "wild_pointer"));
+                        GoCall good = one.open(Map.of("function", "plus_one"))) {
+                    assertThatNull(null);
+                    assertThatThrownBy(() -> bad.fixed(0, 1, 0, 0, 0))
+                            .isInstanceOf(GoPanicException.class);
+                    assertThatThrownBy(() -> wild.fixed(0, 8, 0, 0, 0))
+                            .isInstanceOf(GoPanicException.class);
+                    assertThat(good.fixed(0, i, 0, 0, 0)).isEqualTo(i + 1);
+                }
+            }
+            if (i % OVERFLOW_EVERY == 0) {
+                overflow();
             }
         }
     }
