@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -19,8 +20,8 @@ import (
 	"github.com/drey-flink/drey/udf-bridge/internal/verify"
 )
 
-// verified builds a jar of test subjects and calls the functions that keep wants in a real JVM.
-func verified(t *testing.T, subject string, keep func(name string) bool) []verify.Verdict {
+// built is a jar of test subjects, as go-udf-builder makes it.
+func built(t *testing.T, subject string) (path string, m manifest.Manifest) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds a library and starts JVMs: left out of short runs")
@@ -40,12 +41,19 @@ func verified(t *testing.T, subject string, keep func(name string) bool) []verif
 	if problems := verify.Content(result.Jar, result.Manifest); len(problems) > 0 {
 		t.Errorf("content: %q", problems)
 	}
-	path := filepath.Join(t.TempDir(), "subject.jar")
+	path = filepath.Join(t.TempDir(), "subject.jar")
 	if err := result.Jar.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
-	result.Manifest.Functions = slices.DeleteFunc(result.Manifest.Functions, func(f manifest.Function) bool { return !keep(f.Name) })
-	verdicts, err := verify.Functions(t.Context(), result.Manifest, verify.Options{
+	return path, result.Manifest
+}
+
+// verified builds a jar of test subjects and calls the functions that keep wants in a real JVM.
+func verified(t *testing.T, subject string, keep func(name string) bool) []verify.Verdict {
+	t.Helper()
+	path, m := built(t, subject)
+	m.Functions = slices.DeleteFunc(m.Functions, func(f manifest.Function) bool { return !keep(f.Name) })
+	verdicts, err := verify.Functions(t.Context(), m, verify.Options{
 		Start: func(ctx context.Context) (*console.Console, error) {
 			return console.Start(ctx, console.Options{Jar: path, Patience: time.Minute})
 		},
@@ -75,6 +83,40 @@ func TestFunctions_everyType(t *testing.T) {
 	}
 	if len(verdicts) < 40 || !kinds[manifest.KindScalar] || !kinds[manifest.KindTable] || !kinds[manifest.KindAggregate] {
 		t.Errorf("%d functions of the kinds %v", len(verdicts), kinds)
+	}
+}
+
+// A Java program calls GoUDFProxy.processJson with nothing but the jar on its class path.
+func TestProcessJSON(t *testing.T) {
+	jar, _ := built(t, "faults")
+	program := filepath.Join(t.TempDir(), "Caller.java")
+	if err := os.WriteFile(program, []byte(`
+public class Caller {
+    public static void main(String[] events) {
+        for (String event : events) {
+            try {
+                System.out.println(GoUDFProxy.processJson(event));
+            } catch (dev.drey.flink.udf.GoException e) {
+                System.out.println(e.getClass().getSimpleName() + " " + e.getMessage());
+            }
+        }
+    }
+}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "java", "-Ddrey.udf.library-dir="+t.TempDir(), "-Ddrey.udf.memory-limit=512m", "-cp", jar, program,
+		`{"amount":612.1,"id":"ü"}`, `"panic"`, `{"id":`)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != 3 || lines[0] != `{"amount":612.1,"id":"ü"}` || !strings.HasPrefix(lines[1], "GoPanicException process_json: told to") ||
+		!strings.HasPrefix(lines[2], "GoFunctionException process_json: ") {
+		t.Errorf("%s\n%s", out, stderr.String())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -31,6 +32,7 @@ func Register(r *udf.Registry) {
 	udf.Scalar(r, "utf8_broken_after", utf8BrokenAfter)
 	udf.Scalar(r, "bytes_of", bytesOf)
 	udf.Scalar(r, "cents", cents)
+	udf.Scalar(r, "receipt", receiptOf)
 	udf.Scalar(r, "fail_on", failOn)
 	udf.Scalar(r, "attempt_or_fail", attemptOrFail, udf.Open(openAttempt), udf.Deterministic(false))
 	udf.JSON(r, "classify", classify)
@@ -143,6 +145,19 @@ type priced struct {
 
 func cents(_ context.Context, m money) (priced, error) {
 	return priced{Total: m.Amount.Mul(decimal.NewFromInt(m.Factor))}, nil
+}
+
+type receipt struct {
+	ID     int64
+	Weight float64
+	Amount decimal.Decimal `udf:"amount,DECIMAL(12, 4)"`
+	Paid   time.Time
+	Label  string
+}
+
+// receiptOf has arguments that columns of smaller types are cast to.
+func receiptOf(_ context.Context, r receipt) (string, error) {
+	return fmt.Sprintf("%d %g %s %s %s", r.ID, r.Weight, r.Amount, r.Paid.UTC().Format(time.RFC3339Nano), r.Label), nil
 }
 
 func failOn(_ context.Context, n int64) (int64, error) {

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.drey.flink.udf.subject.SubjectJar;
+import java.math.BigDecimal;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.table.api.Schema;
 import org.apache.flink.table.api.ValidationException;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.CloseableIterator;
@@ -70,6 +74,56 @@ class GoModuleIT {
                                 "SELECT describe_payment(3, 2, 'ab'), describe_payment(3, 1.5,"
                                         + " CAST('c' AS CHAR(3)))"))
                 .containsExactly("+I[3 * 2 ab, 3 * 1.5 c  ]");
+    }
+
+    @Test
+    void columnsAreCastToTheTypesOfTheFunction() throws Exception {
+        SqlSession sql = SqlSession.streaming(jar);
+        sql.env.setParallelism(1);
+        Instant paid = Instant.parse("2026-11-23T12:34:56.789Z");
+        sql.tables.createTemporaryView(
+                "payments",
+                sql.tables.fromDataStream(
+                        sql.env
+                                .fromData(Row.of(7, 2.5f, new BigDecimal("612.10"), paid, "ab"))
+                                .returns(
+                                        Types.ROW_NAMED(
+                                                new String[] {"id", "w", "amount", "paid", "label"},
+                                                Types.INT,
+                                                Types.FLOAT,
+                                                Types.BIG_DEC,
+                                                Types.INSTANT,
+                                                Types.STRING)),
+                        Schema.newBuilder()
+                                .column("id", "INT NOT NULL")
+                                .column("w", "FLOAT NOT NULL")
+                                .column("amount", "DECIMAL(10, 2) NOT NULL")
+                                .column("paid", "TIMESTAMP_LTZ(3) NOT NULL")
+                                .column("label", "VARCHAR(3) NOT NULL")
+                                .columnByExpression("small", "CAST(id AS TINYINT)")
+                                .columnByExpression("whole", "CAST(id AS DECIMAL(3, 0))")
+                                .columnByExpression("plain", "CAST(paid AS TIMESTAMP_LTZ(0))")
+                                .columnByExpression("padded", "CAST(label AS CHAR(3))")
+                                .watermark("paid", "paid - INTERVAL '1' SECOND")
+                                .build()));
+
+        assertThat(sql.tables.from("payments").getResolvedSchema().toString()).contains("ROWTIME");
+        // INT to BIGINT, FLOAT to DOUBLE, and each of DECIMAL, TIMESTAMP_LTZ and VARCHAR to a
+        // larger one
+        assertThat(
+                        sql.query(
+                                "SELECT receipt(id, w, amount, paid, label), plus_one(id) FROM payments"))
+                .containsExactly("+I[7 2.5 612.1 2026-11-23T12:34:56.789Z ab, 8]");
+        // TINYINT and INT to BIGINT and DOUBLE, DECIMAL(3, 0) to DECIMAL(12, 4), CHAR to STRING
+        assertThat(
+                        sql.query(
+                                "SELECT receipt(small, id, whole, plain, padded), plus_one(small) FROM"
+                                        + " payments"))
+                .containsExactly("+I[7 7 7 2026-11-23T12:34:56Z ab , 8]");
+        planFails(
+                sql,
+                "SELECT plus_one(amount) FROM payments",
+                "BIGINT NOT NULL expected but DECIMAL(10, 2) NOT NULL passed");
     }
 
     @Test

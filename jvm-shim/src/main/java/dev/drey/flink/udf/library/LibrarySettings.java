@@ -2,7 +2,10 @@ package dev.drey.flink.udf.library;
 
 import java.nio.file.Path;
 import java.nio.file.Paths;
+import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * How Go is loaded. All but {@link #libraryDir} and {@link #maxRuntimes} is of the process: the
@@ -16,6 +19,11 @@ public final class LibrarySettings {
 
     /** Go runtimes in one process that are allowed unless set otherwise. */
     public static final int DEFAULT_MAX_RUNTIMES = 4;
+
+    private static final String UNITS = "bkmgt";
+    private static final Pattern SIZE =
+            Pattern.compile(
+                    "([0-9]+)\\s*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?");
 
     private final Path libraryDir;
     private final Path crashDir;
@@ -47,9 +55,10 @@ public final class LibrarySettings {
 
     /**
      * Reads {@code drey.udf.library-dir}, {@code .crash-dir}, {@code .max-runtimes}, {@code
-     * .gomaxprocs}, {@code .memory-limit} (bytes) and {@code .gogc}; other keys are left alone.
+     * .gomaxprocs}, {@code .memory-limit} (with the units that Flink knows: {@code 512m}, {@code 2
+     * gb}) and {@code .gogc}; other keys are left alone.
      *
-     * @throws IllegalArgumentException a number that is none, naming its key
+     * @throws IllegalArgumentException a number or a size that is none, naming its key
      */
     public static LibrarySettings of(Map<String, String> options) {
         Builder b = new Builder();
@@ -66,7 +75,7 @@ public final class LibrarySettings {
             b.gomaxprocs((int) number(options, "gomaxprocs"));
         }
         if (options.containsKey(PREFIX + "memory-limit")) {
-            b.memoryLimit(number(options, "memory-limit"));
+            b.memoryLimit(size(options, "memory-limit"));
         }
         if (options.containsKey(PREFIX + "gogc")) {
             b.gogc(options.get(PREFIX + "gogc"));
@@ -82,6 +91,22 @@ public final class LibrarySettings {
             throw new IllegalArgumentException(
                     PREFIX + key + ": '" + text + "' is not a whole number", e);
         }
+    }
+
+    /** A size as Flink's {@code MemorySize} reads it. */
+    private static long size(Map<String, String> options, String key) {
+        String text = options.get(PREFIX + key);
+        Matcher m = SIZE.matcher(text.trim().toLowerCase(Locale.ROOT));
+        try {
+            if (m.matches()) {
+                int thousands = m.group(2) == null ? 0 : UNITS.indexOf(m.group(2).charAt(0));
+                return Math.multiplyExact(Long.parseLong(m.group(1)), 1L << (10 * thousands));
+            }
+        } catch (ArithmeticException | NumberFormatException e) {
+            // more than a long holds
+        }
+        throw new IllegalArgumentException(
+                PREFIX + key + ": '" + text + "' is no size; give one as 512m or 2gb");
     }
 
     /** Folder below which {@code drey-<uid>} with the unpacked libraries is; not null. */

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Paths;
+import java.util.List;
 import java.util.Map;
+import org.apache.flink.configuration.MemorySize;
 import org.junit.jupiter.api.Test;
 
 class LibrarySettingsTest {
@@ -37,6 +39,23 @@ class LibrarySettingsTest {
         assertThat(settings.gomaxprocs()).isEqualTo(3);
         assertThat(settings.memoryLimit()).isEqualTo(5_000_000_000L);
         assertThat(settings.gogc()).isEqualTo("off");
+    }
+
+    @Test
+    void sizesHaveTheUnitsOfFlink() {
+        for (String text :
+                List.of("1", "1b", "7 bytes", "3k", "3 KB", "512m", "512MB", "2 gibibytes", "1t")) {
+            assertThat(LibrarySettings.of(Map.of("drey.udf.memory-limit", text)).memoryLimit())
+                    .as(text)
+                    .isEqualTo(MemorySize.parseBytes(text));
+        }
+        for (String text :
+                List.of("", "m", "1x", "-1m", "1.5g", "9999999999999999999", "9999999t")) {
+            assertThatThrownBy(() -> LibrarySettings.of(Map.of("drey.udf.memory-limit", text)))
+                    .as(text)
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("drey.udf.memory-limit: '" + text + "'");
+        }
     }
 
     @Test
