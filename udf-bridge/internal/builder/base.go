@@ -40,8 +40,12 @@ func findBase(given, executable string, drey module) (string, error) {
 		}
 		looked = append(looked, folder)
 	}
-	return "", fmt.Errorf("the jar with Drey's Java classes, %s, is in none of %s; build it: cd %s && mvn -q -pl jvm-shim package -DskipTests, or say where it is: --shim-jar FILE",
-		baseJarName, strings.Join(looked, ", "), drey.Dir)
+	build := "cd " + drey.Dir
+	if drey.released() { // its folder is in the module cache, which nobody may write to
+		build = fmt.Sprintf("git clone https://%s && cd %s && git checkout %s", drey.Path, filepath.Base(drey.Path), drey.Version)
+	}
+	return "", fmt.Errorf("the jar with Drey's Java classes, %s, is in none of %s; build it: %s && mvn -q -pl jvm-shim package -DskipTests, and say where it is: --shim-jar FILE",
+		baseJarName, strings.Join(looked, ", "), build)
 }
 
 // baseEntries takes what a built jar needs out of the base jar: Drey's classes and services. What Maven adds is left.

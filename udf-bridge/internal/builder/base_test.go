@@ -40,8 +40,12 @@ func TestFindBase(t *testing.T) {
 		return path
 	}
 	touch(filepath.Join(target, "go-udf-bridge-0.1.0-tests.jar"), 0)
-	if got, want := find(""), "build it: cd "+drey+" && mvn -q -pl jvm-shim package -DskipTests, or say where it is: --shim-jar FILE"; !strings.Contains(got, want) {
+	if got, want := find(""), "build it: cd "+drey+" && mvn -q -pl jvm-shim package -DskipTests, and say where it is: --shim-jar FILE"; !strings.Contains(got, want) {
 		t.Errorf("none: %s", got)
+	}
+	_, err := findBase("", filepath.Join(beside, "go-udf-builder"), module{Path: "example.com/acme/drey", Version: "v1.2.3", Dir: drey})
+	if want := "git clone https://example.com/acme/drey && cd drey && git checkout v1.2.3 && mvn"; err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "cd "+drey) {
+		t.Errorf("of the module cache: %v", err)
 	}
 	touch(filepath.Join(target, "go-udf-bridge-0.2.0.jar"), time.Hour)
 	newest := touch(filepath.Join(target, "go-udf-bridge-0.1.0.jar"), time.Minute)

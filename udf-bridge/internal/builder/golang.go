@@ -89,6 +89,11 @@ type module struct {
 	Replace *module
 }
 
+// released says whether the go command has downloaded the module, so that it is no folder of the user's.
+func (m module) released() bool {
+	return m.Version != "" && (m.Replace == nil || m.Replace.Version != "")
+}
+
 // list returns the packages that the patterns name and all that they import.
 func (g golang) list(ctx context.Context, patterns ...string) ([]listed, error) {
 	args := append([]string{"list", "-e", "-deps", "-json=ImportPath,Dir,Name,Standard,DepOnly,CgoFiles,Module,Error"}, g.flags()...)
