@@ -117,9 +117,12 @@ static jlong JNICALL init(JNIEnv *env, jclass class, jlong library, jobject in, 
 
 static jlong JNICALL open_function(JNIEnv *env, jclass class, jlong library, jobject in, jobject out) {
     struct memory i = buffer(env, in), o = buffer(env, out);
+    int64_t handle;
     (void)class;
     at(library)->thread();
-    return at(library)->open(i.at, i.size, o.at, o.size);
+    handle = at(library)->open(i.at, i.size, o.at, o.size);
+    if (handle > 0) handle_opened(at(library), handle);
+    return handle;
 }
 
 static jlong JNICALL call(JNIEnv *env, jclass class, jlong library, jlong handle, jint op, jlong in, jlong n, jlong out,
@@ -166,9 +169,12 @@ static jlong JNICALL call_fixed(
 
 static jlong JNICALL close_function(JNIEnv *env, jclass class, jlong library, jlong handle, jobject out) {
     struct memory o = buffer(env, out);
+    int64_t code;
     (void)class;
     at(library)->thread();
-    return at(library)->close(handle, o.at, o.size);
+    code = at(library)->close(handle, o.at, o.size);
+    if (code != DREY_BUSY) handle_closed(at(library), handle);
+    return code;
 }
 
 static jlong JNICALL describe(JNIEnv *env, jclass class, jlong library, jobject out) {
@@ -241,6 +247,7 @@ JNIEXPORT void JNICALL JNI_OnUnload(JavaVM *vm, void *reserved) {
     (void)vm;
     (void)reserved;
     close_proxies();
+    close_handles();
     while (libraries != NULL) {
         struct library *library = libraries;
         libraries = library->next;

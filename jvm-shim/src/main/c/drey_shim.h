@@ -1,7 +1,7 @@
 /*
  * What the files of the shim share. The shim stands between the JVM and a Go library: it finds the library's functions
  * (drey.h) and forwards to them. It is loaded once for each class loader and freed with it, so it keeps no reference to a
- * Java object, no class and no method id; what it keeps (function tables, callers of processJson) ends in JNI_OnUnload.
+ * Java object, no class and no method id; what it keeps (function tables, open functions, callers of processJson) ends in JNI_OnUnload.
  */
 #ifndef DREY_SHIM_H
 #define DREY_SHIM_H
@@ -49,6 +49,11 @@ void throw_record(JNIEnv *env, const void *record, int64_t n, int64_t code);
 /* processJson: see drey_json.c. Binding is not safe for concurrent use; calls are, also while another is bound. */
 void bind_proxy(JNIEnv *env, jclass proxy, struct library *library, jbyteArray request);
 void close_proxies(void);
+
+/* Functions that are open: see drey_handles.c. */
+void handle_opened(const struct library *library, int64_t handle);
+void handle_closed(const struct library *library, int64_t handle);
+void close_handles(void);
 
 /* UTF-16 and UTF-8: see drey_text.c. */
 size_t utf8_from_utf16(uint8_t *to, const uint16_t *from, size_t n);

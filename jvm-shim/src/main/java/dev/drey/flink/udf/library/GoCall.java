@@ -47,6 +47,7 @@ public final class GoCall implements AutoCloseable {
     private ByteBuffer output;
     private long outputAddress;
     private boolean closed;
+    private final Forgotten watched;
 
     GoCall(long library, long handle) {
         this.library = library;
@@ -61,6 +62,7 @@ public final class GoCall implements AutoCloseable {
         this.inputAddress = Native.address(input);
         this.output = direct(FIRST_SIZE);
         this.outputAddress = Native.address(output);
+        this.watched = Forgotten.watch(this, library, handle);
     }
 
     /**
@@ -150,6 +152,9 @@ public final class GoCall implements AutoCloseable {
         ByteBuffer record = direct(Native.ERROR_MAX);
         long n = Native.close(library, handle, record);
         closed = n != Native.BUSY;
+        if (closed) {
+            watched.done();
+        }
         if (n != 0 && n != Native.STALE) {
             throw failure(record, n);
         }

@@ -85,6 +85,7 @@ public final class GoLibrary {
      *     fit
      */
     public GoCall open(Map<String, String> request) {
+        Forgotten.closeAll();
         ByteBuffer out = GoCall.direct(Native.ERROR_MAX);
         long n = Native.open(library, buffer(request), out);
         if (n <= 0) {

@@ -76,6 +76,7 @@ public final class CallScenarios {
                 .add("a function of another shape", this::wrongShape)
                 .add("open fails", this::openFails)
                 .add("close", this::close)
+                .add("a function that nobody closes", this::forgotten)
                 .add("job parameters", this::jobParameters);
     }
 
@@ -329,6 +330,19 @@ public final class CallScenarios {
                 .isInstanceOf(GoPanicException.class)
                 .hasMessageContaining("(address 0xdead0010)");
         wild.close();
+    }
+
+    private void forgotten() {
+        for (int i = 0; i < 10; i++) {
+            open("plus_one_or_null");
+        }
+        String open = "\"plus_one_or_null\":{\"open\":";
+        assertThat(go.stats()).contains(open);
+        for (int i = 0; i < 1000 && !go.stats().contains(open + "0"); i++) {
+            System.gc();
+            open("plus_one").close(); // who opens one closes the forgotten ones
+        }
+        assertThat(go.stats()).contains(open + "0");
     }
 
     private void jobParameters() {

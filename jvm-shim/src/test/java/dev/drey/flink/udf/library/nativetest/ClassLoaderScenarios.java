@@ -111,6 +111,9 @@ public final class ClassLoaderScenarios {
         assertThat(mapped("libdrey_shim")).as("shims of class loaders that are gone").isEmpty();
         assertThat(shimFiles()).as("files of shims").isEmpty();
         visit(temp, ++count);
+        assertThat(counted("greeting", "open"))
+                .as("functions that nobody closed, but for this guest's: %s", stats)
+                .isEqualTo(1);
         assertThat(counted("process_json", "open"))
                 .as("functions of processJson that are open, all of them this guest's: %s", stats)
                 .isBetween(1L, (long) Guest.THREADS);
