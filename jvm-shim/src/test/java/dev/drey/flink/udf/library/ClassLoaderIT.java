@@ -30,6 +30,9 @@ class ClassLoaderIT {
             ChildJvm.Result end =
                     new ChildJvm(jdk)
                             .withTests()
+                            // With the whole heap touched, memory does not grow by the heap.
+                            .option("-Xms256m")
+                            .option("-XX:+AlwaysPreTouch")
                             .run(
                                     ClassLoaderScenarios.class,
                                     results.toString(),
