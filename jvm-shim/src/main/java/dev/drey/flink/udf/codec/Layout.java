@@ -46,6 +46,11 @@ final class Layout {
         }
     }
 
+    /** The header of a message of one row: version, flags, columns (16 bit), rows (32 bit). */
+    static long oneRow(int columns) {
+        return VERSION | (long) columns << 16 | 1L << 32;
+    }
+
     /** Whether a column of the row that starts there is NULL. */
     boolean isNull(ByteBuffer b, int start, int column) {
         return (b.getLong(start + (column >>> 6 << 3)) >>> column & 1) != 0;

@@ -17,6 +17,7 @@ import org.apache.flink.table.types.logical.LogicalTypeRoot;
 public final class RowReader {
     private final RowColumns columns;
     private final boolean single;
+    private final long oneRow;
     private final Input in = new Input();
 
     private int at;
@@ -25,6 +26,7 @@ public final class RowReader {
     private RowReader(RowColumns columns, boolean single) {
         this.columns = columns;
         this.single = single;
+        this.oneRow = Layout.oneRow(columns.count());
     }
 
     /** A reader of rows of these columns, each returned as a RowData. */
@@ -85,6 +87,13 @@ public final class RowReader {
     /** Reads a message of exactly one row; null only if the result is a single value, and NULL. */
     @Nullable
     public Object only(ByteBuffer message, int length) {
+        int row = Layout.HEADER + 4;
+        if (length >= row
+                && message.getLong(0) == oneRow
+                && message.getInt(row - 4) == length - row) {
+            in.start(message, length, columns.depth);
+            return read(row, length - row);
+        }
         int rows = start(message, length);
         if (rows != 1) {
             throw new RowCodecException(rows + " rows instead of one");
@@ -107,7 +116,11 @@ public final class RowReader {
                     "a row of " + size + " bytes where only " + (end - row) + " are left");
         }
         at = row + (int) size;
-        return single ? columns.readOnly(in, row, (int) size) : columns.read(in, row, (int) size);
+        return read(row, (int) size);
+    }
+
+    private Object read(int row, int size) {
+        return single ? columns.readOnly(in, row, size) : columns.read(in, row, size);
     }
 
     /** Ends the message, which must have nothing left. */

@@ -48,8 +48,7 @@ public final class RowWriter {
         message = out.reserve(ROW + layout.fixed);
         row = message + ROW;
         ByteBuffer b = out.buffer;
-        // version, flags, columns (16 bit), rows (32 bit)
-        b.putLong(message, Layout.VERSION | (long) columns.length << 16 | 1L << 32);
+        b.putLong(message, Layout.oneRow(columns.length));
         layout.clear(b, row);
     }
 
