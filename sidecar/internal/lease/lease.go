@@ -209,8 +209,8 @@ func (l *Lease) hold(ctx context.Context, h held, work func(context.Context, uin
 	}
 	working, stop := context.WithCancelCause(ctx)
 	lose := func() {
+		l.holds(h, false) // before the work knows: what it then asks of Status is true
 		stop(ErrLost)
-		l.holds(h, false)
 	}
 	// In force at any time, whatever the store does.
 	deadline := time.AfterFunc(left, lose)
