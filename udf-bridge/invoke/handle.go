@@ -65,7 +65,12 @@ func (h *handle) call(op udf.Op, in, dst []byte) (result []byte, ok bool) {
 		}
 	}()
 	debug.SetPanicOnFault(true)
-	result, err := h.invoke(op, in, dst)
+	var err error
+	if h.json {
+		result, err = h.instance.CallJSON(context.Background(), in)
+	} else {
+		result, err = h.caller.Call(context.Background(), op, in, dst[:0])
+	}
 	returned = true
 	if err != nil {
 		h.fail(failureOf(h.function, err))
@@ -73,13 +78,6 @@ func (h *handle) call(op udf.Op, in, dst []byte) (result []byte, ok bool) {
 		return nil, false
 	}
 	return result, true
-}
-
-func (h *handle) invoke(op udf.Op, in, dst []byte) ([]byte, error) {
-	if h.json {
-		return h.instance.CallJSON(context.Background(), in)
-	}
-	return h.caller.Call(context.Background(), op, in, dst[:0])
 }
 
 // callFixed runs the function on the arguments of a call and sets its result.

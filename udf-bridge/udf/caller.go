@@ -28,6 +28,7 @@ type Caller struct {
 	fixed    fixedPlan
 	fn       *Function
 	eval     func(in, dst []byte) ([]byte, error) // nil for an AGGREGATE
+	scalar   bool                                 // eval is rows
 	row      int
 
 	in, out, acc *rowPlanner
@@ -46,7 +47,7 @@ func (i *Instance) Caller() *Caller {
 	if i.fn.newBody == nil {
 		return c
 	}
-	c.body = i.fn.newBody()
+	c.body, c.scalar = i.fn.newBody(), i.fn.desc.Kind == KindScalar
 	if c.body.sink != nil {
 		*c.body.sink = c.emitted
 	}
@@ -105,7 +106,7 @@ func (c *Caller) Call(ctx context.Context, op Op, in, dst []byte) ([]byte, error
 		return nil, err
 	}
 	c.begin(ctx)
-	result, err := c.dispatch(op, in, dst[:0])
+	result, err := c.run(op, in, dst[:0])
 	c.sink.Buf = nil // an emit that comes too late must not find it: the caller may have freed it
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)
@@ -137,7 +138,12 @@ func (c *Caller) evalOf(kind Kind) func(in, dst []byte) ([]byte, error) {
 	}
 }
 
-func (c *Caller) dispatch(op Op, in, dst []byte) ([]byte, error) {
+func (c *Caller) run(op Op, in, dst []byte) ([]byte, error) {
+	if op == OpEval && c.scalar {
+		if row, ok := c.onlyRow(in); ok {
+			return c.oneRow(row, dst)
+		}
+	}
 	switch {
 	case op == OpEval && c.eval != nil:
 		return c.eval(in, dst)

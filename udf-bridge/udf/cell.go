@@ -11,10 +11,10 @@ import (
 // cell is how a Go value that is not NULL stands in the row codec: in the slot of a column, or as the element of an
 // array. The functions get a pointer to the Go value. Those that load may keep nothing of the bytes they are given.
 type cell struct {
-	op      op
-	shape   shape
-	size    int      // bytes of an array's element: 1, 2, 4, 8 or 16
-	columns []column // of a ROW: its fields
+	op    op
+	shape shape
+	size  int         // bytes of an array's element: 1, 2, 4, 8 or 16
+	row   *rowPlanner // of a ROW
 
 	loadFixed  func(p unsafe.Pointer, raw uint64) error
 	storeFixed func(p unsafe.Pointer) (uint64, error)
@@ -47,6 +47,7 @@ const (
 	opFloat64
 	opString
 	opBytes
+	opRow
 )
 
 func cellOfInt() cell {
@@ -169,7 +170,7 @@ func columnsOf(p *plan, name string) []column {
 	if p.typ.Root != RootRow || p.nullable {
 		return []column{{name: name, cell: p.cell, null: p.null}}
 	}
-	return p.cell.columns
+	return p.cell.row.columns
 }
 
 func fieldColumns(fields []rowField) []column {

@@ -14,7 +14,7 @@ import (
 func rowCell(fields []rowField) cell {
 	r := newRowPlanner(fieldColumns(fields))
 	return cell{
-		shape: variable, size: 8, columns: r.columns,
+		op: opRow, shape: variable, size: 8, row: r,
 		loadVar:  func(s *source, p unsafe.Pointer, b []byte) error { return r.load(s, b, p) },
 		storeVar: func(w *sink, p unsafe.Pointer) error { return r.store(w, p) },
 	}

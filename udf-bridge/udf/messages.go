@@ -90,9 +90,6 @@ var errTooLarge = errors.New("is larger than 2 GB, and no row can be; return les
 
 // rows is OpEval of a SCALAR.
 func (c *Caller) rows(in, dst []byte) ([]byte, error) {
-	if row, ok := c.onlyRow(in); ok {
-		return c.oneRow(row, dst)
-	}
 	m, err := openMessage(in, len(c.in.columns))
 	if err != nil {
 		return nil, inputError(err)

@@ -81,6 +81,14 @@ func (r *rowPlanner) load(s *source, row []byte, base unsafe.Pointer) error {
 					*(*string)(p) = s.text(row[offset:][:length])
 					continue
 				}
+			case opRow:
+				offset, length := uint32(raw), raw>>32
+				if offset >= uint32(r.fixed) && uint64(offset)+length <= uint64(len(row)) && s.visit(int(length)) {
+					if err := st.column.cell.row.load(s, row[offset:][:length], p); err != nil {
+						return atField(st.column.name, err)
+					}
+					continue
+				}
 			}
 			if err := r.loadColumn(s, row, row[st.at:], st.column, p); err != nil {
 				return atField(st.column.name, err)
@@ -150,6 +158,14 @@ func (r *rowPlanner) store(w *sink, base unsafe.Pointer) error {
 			continue
 		case opFloat64:
 			binary.LittleEndian.PutUint64(w.Buf[at:], float64Bits(*(*float64)(p)))
+			continue
+		case opString:
+			begin := len(w.Buf)
+			w.Buf = append(w.Buf, *(*string)(p)...)
+			binary.LittleEndian.PutUint64(w.Buf[at:], uint64(begin-start)|uint64(len(w.Buf)-begin)<<32)
+			if !valid(w.Buf[begin:]) {
+				return atField(st.column.name, errUTF8)
+			}
 			continue
 		}
 		c := st.column
