@@ -10,6 +10,9 @@ import org.apache.flink.table.data.binary.BinaryStringData;
  * place of when it grows: read the field anew after each {@link #reserve}.
  */
 final class Output {
+    /** The longest string that two words hold. */
+    private static final int SHORT = 16;
+
     private final Memory memory;
 
     /** Little-endian. */
@@ -94,10 +97,35 @@ final class Output {
         buffer.putInt(slot + 4, end - at);
     }
 
+    /**
+     * In at most two pieces, which overlap: a copy of any length costs more than such a string does
+     * otherwise.
+     */
+    private static void copyShort(
+            MemorySegment from, int offset, int length, ByteBuffer b, int to) {
+        if (length >= 8) {
+            b.putLong(to, from.getLongLittleEndian(offset));
+            int last = length - 8;
+            b.putLong(to + last, from.getLongLittleEndian(offset + last));
+        } else if (length >= 4) {
+            b.putInt(to, from.getIntLittleEndian(offset));
+            int last = length - 4;
+            b.putInt(to + last, from.getIntLittleEndian(offset + last));
+        } else {
+            for (int i = 0; i < length; i++) {
+                b.put(to + i, from.get(offset + i));
+            }
+        }
+    }
+
     private void copy(MemorySegment[] segments, int offset, int length, int to) {
         ByteBuffer b = buffer;
         MemorySegment first = segments[0];
         if (first.size() - offset >= length) {
+            if (length <= SHORT) {
+                copyShort(first, offset, length, b, to);
+                return;
+            }
             b.position(to);
             if (first.isOffHeap()) {
                 first.get(offset, b, length);

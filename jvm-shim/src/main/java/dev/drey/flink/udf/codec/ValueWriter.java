@@ -45,16 +45,8 @@ abstract class ValueWriter {
         }
     }
 
-    /** Writes the slot and, for NULL, the bit of a column. */
-    final void column(Output out, int base, int at, int column, RowData row) {
-        if (!row.isNullAt(column)) {
-            slot(out, base, at, row, column);
-        } else {
-            nullColumn(out.buffer, base, at, column);
-        }
-    }
-
-    private void nullColumn(ByteBuffer b, int base, int at, int column) {
+    /** Writes an empty slot and the bit of a column that is NULL. */
+    final void nullColumn(ByteBuffer b, int base, int at, int column) {
         checkNullable();
         int word = base + (column >>> 6 << 3);
         b.putLong(word, b.getLong(word) | 1L << column);

@@ -204,15 +204,40 @@ final class VariableWriters {
         private final Layout layout;
         private final ValueWriter[] columns;
 
+        /** For each column, whether it is one of those that need no virtual call. */
+        private final int[] forms;
+
         OfRow(LogicalType type, String path) {
             super(type, path);
             List<LogicalType> fields = Types.fields(type);
             List<String> names = Types.fieldNames(type);
             layout = new Layout(fields);
             columns = new ValueWriter[fields.size()];
+            forms = new int[columns.length];
             for (int i = 0; i < columns.length; i++) {
                 columns[i] = of(fields.get(i), path + "." + names.get(i));
+                forms[i] = form(columns[i]);
             }
+        }
+
+        private static final int OTHER = 0;
+        private static final int LONG = 1;
+        private static final int INT = 2;
+        private static final int DOUBLE = 3;
+        private static final int BOOLEAN = 4;
+        private static final int STRING = 5;
+
+        private static int form(ValueWriter column) {
+            if (column instanceof FixedWriters.OfLong) {
+                return LONG;
+            } else if (column instanceof FixedWriters.OfInt) {
+                return INT;
+            } else if (column instanceof FixedWriters.OfDouble) {
+                return DOUBLE;
+            } else if (column instanceof FixedWriters.OfBoolean) {
+                return BOOLEAN;
+            }
+            return column instanceof OfString ? STRING : OTHER;
         }
 
         @Override
@@ -233,8 +258,32 @@ final class VariableWriters {
         private void write(Output out, int base, int at, RowData row) {
             int start = out.reserve(layout.fixed);
             layout.clear(out.buffer, start);
-            for (int i = 0; i < columns.length; i++) {
-                columns[i].column(out, start, start + layout.slots[i], i, row);
+            for (int i = 0; i < forms.length; i++) {
+                int slot = start + layout.slots[i];
+                if (row.isNullAt(i)) {
+                    columns[i].nullColumn(out.buffer, start, slot, i);
+                    continue;
+                }
+                // In this loop and not in a method of its own: HotSpot does not always inline that.
+                switch (forms[i]) {
+                    case LONG:
+                        out.buffer.putLong(slot, row.getLong(i));
+                        break;
+                    case INT:
+                        out.buffer.putLong(slot, row.getInt(i));
+                        break;
+                    case DOUBLE:
+                        out.buffer.putLong(slot, Double.doubleToRawLongBits(row.getDouble(i)));
+                        break;
+                    case BOOLEAN:
+                        out.buffer.putLong(slot, row.getBoolean(i) ? 1 : 0);
+                        break;
+                    case STRING:
+                        out.variable(start, slot, row.getString(i));
+                        break;
+                    default:
+                        columns[i].slot(out, start, slot, row, i);
+                }
             }
             out.region(base, at, start);
         }
