@@ -3,11 +3,14 @@ package builder_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,15 +34,23 @@ func needs(t *testing.T) {
 	}
 }
 
-// The same module in two folders, built at once side by side, gives the same bytes; the module is as it was before.
+// The same module in two folders, built at once side by side, gives the same bytes; the module is as it was before. The
+// profile beside its functions was used, and its path is in no file either.
 func TestBuild_reproducible(t *testing.T) {
 	needs(t)
 	base, root := basejartest.Compile(t), basejartest.Root(t)
+	profile, err := os.ReadFile(filepath.Join(root, "udf-bridge", "internal", "subject", "bench", "default.pgo"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	dirs := []string{filepath.Join(t.TempDir(), "fn"), filepath.Join(t.TempDir(), "deeper", "still", "fn")}
 	jars := make([][]byte, len(dirs))
 	var group sync.WaitGroup
 	for i, dir := range dirs {
 		if err := scaffold.Write(t.Context(), scaffold.Options{Dir: dir, DreyDir: root}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "default.pgo"), profile, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		group.Go(func() {
@@ -61,6 +72,11 @@ func TestBuild_reproducible(t *testing.T) {
 				t.Error(problem)
 			}
 			for name, content := range result.Jar {
+				if strings.HasSuffix(name, "libgo_udf.so") {
+					if info, err := buildinfo.Read(bytes.NewReader(content)); err != nil || !slices.Contains(info.Settings, debug.BuildSetting{Key: "-pgo", Value: "default.pgo"}) {
+						t.Errorf("%s was built without the profile: %v, %v", name, info, err)
+					}
+				}
 				for _, path := range []string{dir, os.TempDir() + "/go-"} {
 					if bytes.Contains(content, []byte(path)) {
 						t.Errorf("%s holds the path %s", name, path)

@@ -33,6 +33,7 @@ type Options struct {
 	Dir      string   // the patterns are relative to it
 	Patterns []string // the user's packages, as `go build` takes them
 	Tags     string   // build tags, separated by commas
+	Profile  string   // for the Go compiler: a file relative to Dir, ProfileAuto ("" too) or ProfileOff
 
 	ShimJar    string   // the jar with Drey's Java classes; "" finds it
 	Executable string   // the path of this program: the jar may be beside it
@@ -56,6 +57,7 @@ type Result struct {
 type job struct {
 	Options
 	source  *source
+	profile string // of the CPU, for the compiler; "" for none
 	temp    string
 	overlay string
 }
@@ -145,6 +147,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	defer os.RemoveAll(j.temp)
 
+	if j.profile, err = profile(o.Dir, o.Profile, j.source.packages); err != nil {
+		return nil, err
+	}
 	targets, err := platforms(o.Platforms, j.source.env, exec.LookPath)
 	if err != nil {
 		return nil, err
@@ -219,7 +224,7 @@ func (j *job) describe(ctx context.Context) ([]manifest.Function, error) {
 // native builds the two libraries of a platform.
 func (j *job) native(ctx context.Context, p platform, into jarfile.Jar, m *manifest.Manifest) error {
 	var library, shim string
-	err := j.step("build "+p.String()+" library", func() (err error) { library, err = j.source.library(ctx, p, j.overlay, j.temp); return err })
+	err := j.step("build "+p.String()+" library", func() (err error) { library, err = j.library(ctx, p); return err })
 	if err != nil {
 		return err
 	}

@@ -22,12 +22,15 @@ const (
 const linkFlags = "-Wl,--build-id=none -Wl,-z,now"
 
 // library builds the Go library and returns its path.
-func (s *source) library(ctx context.Context, p platform, overlay, temp string) (string, error) {
-	out := filepath.Join(temp, p.String(), libraryName)
+func (j *job) library(ctx context.Context, p platform) (string, error) {
+	s, out := j.source, filepath.Join(j.temp, p.String(), libraryName)
 	if err := os.MkdirAll(filepath.Dir(out), 0o700); err != nil {
 		return "", err
 	}
-	args := append([]string{"build", "-buildmode=c-shared", "-overlay=" + overlay, "-o", out}, s.go_.flags()...)
+	args := append([]string{"build", "-buildmode=c-shared", "-overlay=" + j.overlay, "-o", out}, s.go_.flags()...)
+	if j.profile != "" {
+		args = append(args, "-pgo="+j.profile)
+	}
 	args = append(args, "-ldflags=-s -w -buildid= -extldflags '"+linkFlags+"'", filepath.Join(s.mainRoot(), libraryMain))
 	_, err := s.go_.with("CGO_ENABLED=1", "GOOS="+p.os, "GOARCH="+p.arch, "CC="+strings.Join(p.cc, " ")).run(ctx, args...)
 	if err != nil {

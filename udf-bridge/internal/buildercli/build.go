@@ -43,11 +43,15 @@ func (p *program) options(s sourceFlags, patterns []string) (builder.Options, er
 func (p *program) build() *cobra.Command {
 	var s sourceFlags
 	var out, shimJar string
+	var profile string
 	var targets []string
 	cmd := &cobra.Command{
 		Use: "build PACKAGE... [-o go-udf-bridge.jar]", Short: "Build the jar", Args: somePackages,
 		Long: `Builds the packages' functions into one jar: the Go library, the C shim, one Java class for each function, and a
 manifest. A package is a folder such as ./functions, or an import path; it exports func Register(r *udf.Registry).
+
+A CPU profile of your own benchmarks, as default.pgo beside the functions, makes the compiler inline what they show to
+be hot: go test -bench . -cpuprofile default.pgo. The first build with a new profile compiles everything anew.
 
 The same packages with the same toolchain give the same bytes. Needs Go, a C compiler and a JDK (JAVA_HOME, or javac
 on the PATH). Nothing is written into the packages' module.`,
@@ -59,13 +63,14 @@ on the PATH). Nothing is written into the packages' module.`,
 			if err != nil {
 				return err
 			}
-			o.ShimJar, o.Platforms = shimJar, targets
+			o.ShimJar, o.Platforms, o.Profile = shimJar, targets, profile
 			return p.buildJar(cmd.Context(), o, out, s.quiet)
 		},
 	}
 	s.add(cmd)
 	cmd.Flags().StringVarP(&out, "output", "o", "go-udf-bridge.jar", "write the jar to this `file`")
 	cmd.Flags().StringVar(&shimJar, "shim-jar", "", "the `jar` with Drey's Java classes (default: beside this program, or as Maven made it in the Drey module)")
+	cmd.Flags().StringVar(&profile, "pgo", builder.ProfileAuto, "CPU profile for the Go compiler, as of go build: a `file`, auto (the default.pgo beside the functions) or off")
 	cmd.Flags().StringSliceVar(&targets, "platform", nil, "linux/amd64, linux/arm64 or both; needs a cross compiler for the one that is not this machine's (default: this machine's)")
 	return cmd
 }

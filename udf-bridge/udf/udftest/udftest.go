@@ -188,7 +188,26 @@ func as[Out any](f *Function, results []any) []Out {
 
 func (f *Function) eval(in any) ([]any, error) {
 	f.t.Helper()
-	var msg []byte
+	result, err := f.call(udf.OpEval, f.message(in))
+	if err != nil {
+		return nil, err
+	}
+	switch f.Describe().Kind {
+	case udf.KindJSON:
+		return []any{string(result)}, nil
+	case udf.KindRaw:
+		return []any{result}, nil
+	}
+	rows, err := f.fn.DecodeResults(result)
+	if err != nil {
+		f.t.Fatalf("%s: its result cannot be read: %v", f.Describe().Name, err)
+	}
+	return rows, nil
+}
+
+// message is the input of one row as Java sends it.
+func (f *Function) message(in any) []byte {
+	f.t.Helper()
 	switch kind := f.Describe().Kind; kind {
 	case udf.KindRaw, udf.KindJSON:
 		text, isText := in.(string)
@@ -196,31 +215,15 @@ func (f *Function) eval(in any) ([]any, error) {
 		if isText != (kind == udf.KindJSON) || isRaw != (kind == udf.KindRaw) {
 			f.t.Fatalf("%s takes a string for JSON and []byte for RAW, not a %T", f.Describe().Name, in)
 		}
-		result, err := f.call(udf.OpEval, append(raw, text...))
-		switch {
-		case err != nil:
-			return nil, err
-		case isText:
-			return []any{string(result)}, nil
-		}
-		return []any{result}, nil
+		return append(raw, text...)
 	case udf.KindAggregate:
 		f.t.Fatalf("%s is an aggregate: take its Group", f.Describe().Name)
-	default:
-		var err error
-		if msg, err = f.fn.EncodeArguments(in); err != nil {
-			f.t.Fatal(err)
-		}
 	}
-	result, err := f.call(udf.OpEval, msg)
+	msg, err := f.fn.EncodeArguments(in)
 	if err != nil {
-		return nil, err
+		f.t.Fatal(err)
 	}
-	rows, err := f.fn.DecodeResults(result)
-	if err != nil {
-		f.t.Fatalf("%s: its result cannot be read: %v", f.Describe().Name, err)
-	}
-	return rows, nil
+	return msg
 }
 
 // call does one operation in the way of the TaskManager: the input is memory that is used for something else as soon as

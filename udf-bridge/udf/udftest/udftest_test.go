@@ -3,6 +3,7 @@ package udftest_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"runtime"
 	"slices"
@@ -373,5 +374,22 @@ func TestMistakesInATest(t *testing.T) {
 		if found := failures(test); len(found) != 1 || !strings.Contains(found[0], want) {
 			t.Errorf("found %q, want %s", found, want)
 		}
+	}
+}
+
+// Each row is called as often as the others, and no goroutine or memory of the benchmark's own is counted.
+func TestBenchmark(t *testing.T) {
+	if err := flag.Set("test.benchtime", "60x"); err != nil {
+		t.Fatal(err)
+	}
+	var calls [3]int
+	count := func(_ context.Context, i int64) (int64, error) { calls[i]++; return i, nil }
+	result := testing.Benchmark(func(b *testing.B) {
+		calls = [3]int{}
+		f := udftest.Open(b, func(r *udf.Registry) { udf.Scalar(r, "count", count) }, "count")
+		udftest.Benchmark(b, f, int64(0), int64(1), int64(2))
+	})
+	if calls != [3]int{20, 20, 20} || result.N != 60 || result.AllocsPerOp() != 0 {
+		t.Errorf("%v calls in %v, %d allocations a call", calls, result, result.AllocsPerOp())
 	}
 }
