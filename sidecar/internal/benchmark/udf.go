@@ -13,6 +13,7 @@ const (
 	modeJava         = "java"
 	modeJavaInternal = "java-internal" // on Flink's internal rows: what few users write
 	modeGo           = "go"
+	modeBare         = "bare"   // JNI, C and Go, and nothing that makes it safe: the limit of any bridge
 	modeThread       = "thread" // PyFlink, in the JVM
 	modeProcess      = "process"
 )
@@ -31,7 +32,7 @@ type udfQuery struct {
 // where a row of BIGINT cost Java 440 ns. In the steady state that row costs Java 50 ns, and a call into Go 70 more: the
 // report has both.
 var udfQueries = []udfQuery{
-	{name: "SQL BIGINT -> BIGINT", kind: "bigint", rows: 10_000_000, goal: 0.85, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
+	{name: "SQL BIGINT -> BIGINT", kind: "bigint", rows: 10_000_000, goal: 0.85, modes: []string{modeJava, modeGo, modeBare, modeThread, modeProcess}},
 	{name: "SQL two strings -> string, 100 B", kind: "strings", size: 100, rows: 10_000_000, goal: 0.75, modes: []string{modeJava, modeGo}},
 	{name: "SQL processJson, 100 B", kind: "json", size: 100, rows: 3_000_000, goal: 1, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
 	{name: "SQL processJson, 1 kB", kind: "json", size: 1_000, rows: 1_000_000, goal: 1, modes: []string{modeJava, modeGo, modeThread, modeProcess}},
@@ -52,7 +53,7 @@ var udfGoals = []udfGoal{
 }
 
 var modeNames = map[string]string{
-	modeJava: "Java", modeJavaInternal: "Java on internal rows", modeThread: "PyFlink, thread mode", modeProcess: "PyFlink, process mode",
+	modeJava: "Java", modeJavaInternal: "Java on internal rows", modeBare: "JNI, C and Go alone", modeThread: "PyFlink, thread mode", modeProcess: "PyFlink, process mode",
 }
 
 // reading is what one run of a query gave.
@@ -90,9 +91,6 @@ func benchUDF(ctx context.Context, r *Report) error {
 					check = 500
 				}
 				got, err := runs.query(ctx, query, mode, check)
-				if err == nil && (mode == modeJava || mode == modeGo) {
-					got.JobRowsPerS, err = runs.wholeJob(ctx, query, mode)
-				}
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", query.name, mode, err)
 				}
@@ -116,11 +114,17 @@ func compare(r *Report, query udfQuery, measured map[string][]reading) {
 		if mode == modeGo || len(theirs) == 0 {
 			continue
 		}
-		if mode == modeJava {
+		if mode == modeJava || mode == modeBare {
 			c := paired(ours, theirs, func(r reading) float64 { return r.JobRowsPerS })
-			c.Case, c.Against, c.Unit, c.Goal = query.name+", whole job", modeNames[mode], "rows/s", query.goal
+			c.Case, c.Against, c.Unit = query.name+", whole job", modeNames[mode], "rows/s"
 			c.Note = fmt.Sprintf("the first job, of %d rows, of a cluster that has just been started", query.rows)
+			if mode == modeJava {
+				c.Goal = query.goal
+			}
 			r.Cases = append(r.Cases, c)
+		}
+		if mode == modeBare {
+			continue
 		}
 		c := paired(ours, theirs, func(r reading) float64 { return r.RowsPerS })
 		c.Case, c.Against, c.Unit = query.name+", steady", modeNames[mode], "rows/s"
@@ -147,9 +151,22 @@ func paired(ours, theirs []reading, of func(reading) float64) Case {
 	return Case{Ours: median(a), Theirs: median(b), Ratio: median(ratios)}
 }
 
-// query runs a query in a fresh JVM, and afterwards compares some rows with what Go makes of them: a function that does
+// query measures a query in the ways that its mode has.
+func (u *udfRuns) query(ctx context.Context, query udfQuery, mode string, check int) (got reading, err error) {
+	if mode != modeBare {
+		if got, err = u.steady(ctx, query, mode, check); err != nil {
+			return got, err
+		}
+	}
+	if mode == modeJava || mode == modeGo || mode == modeBare {
+		got.JobRowsPerS, err = u.wholeJob(ctx, query, mode)
+	}
+	return got, err
+}
+
+// steady runs a query in a fresh JVM, and afterwards compares some rows with what Go makes of them: a function that does
 // something else is no measure.
-func (u *udfRuns) query(ctx context.Context, query udfQuery, mode string, check int) (reading, error) {
+func (u *udfRuns) steady(ctx context.Context, query udfQuery, mode string, check int) (reading, error) {
 	args := []string{
 		"--case", query.kind, "--mode", mode, "--size", strconv.Itoa(query.size),
 		"--warmup", fmt.Sprint(u.warmup), "--seconds", fmt.Sprint(u.seconds),

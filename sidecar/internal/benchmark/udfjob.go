@@ -40,7 +40,10 @@ func (u *udfRuns) wholeJob(ctx context.Context, query udfQuery, mode string) (_ 
 		EntryClass:  "dev.drey.flink.jobs.bench.UdfJob",
 		Args:        []string{"--case", query.kind, "--mode", mode, "--size", strconv.Itoa(query.size), "--rows", strconv.Itoa(rows)},
 		Parallelism: 1,
-		Config:      map[string]string{"pipeline.object-reuse": "true", "execution.checkpointing.interval": "1 h"},
+		Config: map[string]string{
+			"pipeline.object-reuse": "true", "execution.checkpointing.interval": "1 h",
+			"pipeline.global-job-parameters": "bare:" + u.bare,
+		},
 	})
 	if err != nil {
 		return 0, err

@@ -20,6 +20,7 @@ type udfRuns struct {
 	home     string // of Flink
 	jobs     string // jar of the jobs, with the benchmark's
 	jar      string // the Go functions
+	bare     string // library of modeBare
 	tmp      string
 	python   *pyflink
 	noPython error // why python is nil
@@ -36,7 +37,10 @@ func newUDFRuns(ctx context.Context, dir string, quick bool) (*udfRuns, error) {
 		return nil, err
 	}
 	say := func(what string) { fmt.Fprintln(os.Stderr, what) }
-	u := &udfRuns{jar: filepath.Join(dir, "go-udf-bridge.jar"), tmp: dir, rounds: 3, part: 1, warmup: 5, seconds: 4}
+	u := &udfRuns{
+		jar: filepath.Join(dir, "go-udf-bridge.jar"), bare: filepath.Join(dir, "libbare.so"),
+		tmp: dir, rounds: 3, part: 1, warmup: 5, seconds: 4,
+	}
 	if quick {
 		u.rounds, u.part, u.warmup, u.seconds = 1, 100, 1, 1
 	}
@@ -46,10 +50,14 @@ func newUDFRuns(ctx context.Context, dir string, quick bool) (*udfRuns, error) {
 	if u.jobs, err = cluster.JobsJar(ctx, root, say); err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, filepath.Join(root, ".drey", "bin", "go-udf-builder"), "build", "./udf-bridge/internal/subject/bench", "-o", u.jar)
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the Go functions: %w\n%s", err, out)
+	for _, build := range []*exec.Cmd{
+		exec.CommandContext(ctx, filepath.Join(root, ".drey", "bin", "go-udf-builder"), "build", "./udf-bridge/internal/subject/bench", "-o", u.jar),
+		exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", u.bare, "./sidecar/internal/benchmark/bare"),
+	} {
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build the Go functions: %w\n%s", err, out)
+		}
 	}
 	u.python, u.noPython = findPyFlink(ctx, root, u.home, dir)
 	return u, ctx.Err()

@@ -1,5 +1,7 @@
 package dev.drey.flink.jobs.bench;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -10,6 +12,8 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.table.api.Table;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.CloseableIterator;
 import org.apache.flink.util.ParameterTool;
@@ -79,7 +83,8 @@ public final class UdfBench {
             tables.executeSql("CREATE TEMPORARY FUNCTION f AS " + what.function(mode));
         }
         Table table =
-                tables.sqlQuery(mode.equals("none") ? what.queryWithout(size) : what.query(size));
+                tables.sqlQuery(
+                        mode.equals("none") ? what.queryWithout(size) : what.query("f", size));
         // As Flink's internal rows, which is what the connector blackhole gets.
         DataStream<RowData> rows =
                 tables.toDataStream(
@@ -99,14 +104,28 @@ public final class UdfBench {
                 tables(StreamExecutionEnvironment.createLocalEnvironment(1, batch), rows);
         tables.executeSql("CREATE TEMPORARY FUNCTION f AS " + what.function(arguments.get("mode")));
         tables.executeSql("CREATE TEMPORARY FUNCTION g AS " + what.function("go"));
-        try (CloseableIterator<Row> counts =
-                tables.executeSql(what.differences(arguments.getInt("size", 100))).collect()) {
+        int size = arguments.getInt("size", 100);
+        List<LogicalType> ours = types(tables, what.query("g", size));
+        List<LogicalType> theirs = types(tables, what.query("f", size));
+        if (arguments.get("mode").startsWith("java") && !ours.equals(theirs)) {
+            throw new IllegalStateException(
+                    "Go's result is " + ours + ", Java's is " + theirs + ": two plans");
+        }
+        try (CloseableIterator<Row> counts = tables.executeSql(what.differences(size)).collect()) {
             long differences = counts.next().<Long>getFieldAs(0);
             if (differences > 0) {
                 throw new IllegalStateException(
                         differences + " of " + rows + " rows are not what Go makes of them");
             }
         }
+    }
+
+    private static List<LogicalType> types(StreamTableEnvironment tables, String query) {
+        List<LogicalType> types = new ArrayList<>();
+        for (DataType type : tables.sqlQuery(query).getResolvedSchema().getColumnDataTypes()) {
+            types.add(type.getLogicalType());
+        }
+        return types;
     }
 
     private static StreamTableEnvironment tables(StreamExecutionEnvironment env, long rows) {

@@ -45,6 +45,8 @@ enum UdfCase {
                 return "'" + java.getName() + "'";
             case "java-internal":
                 return "'" + JavaFunctions.DecideInternal.class.getName() + "'";
+            case "bare":
+                return "'" + BareFunction.class.getName() + "'";
             case "go":
                 return "'dev.drey.udf." + className(function) + "'";
             case "thread":
@@ -64,9 +66,9 @@ enum UdfCase {
         return name.toString();
     }
 
-    /** A query that calls {@code f} once for each row of {@code numbers (x BIGINT NOT NULL)}. */
-    String query(int size) {
-        return "SELECT f(" + arguments(size) + ") FROM numbers";
+    /** A query that calls a function once for each row of {@code numbers (x BIGINT NOT NULL)}. */
+    String query(String function, int size) {
+        return "SELECT " + function + "(" + arguments(size) + ") FROM numbers";
     }
 
     /** The same without the function: what the rest of the query costs. */

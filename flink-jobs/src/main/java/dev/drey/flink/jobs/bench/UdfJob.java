@@ -25,7 +25,7 @@ public final class UdfJob {
         tables.executeSql(UdfCase.numbers(arguments.getLong("rows")));
         tables.executeSql(
                 "CREATE TEMPORARY FUNCTION f AS " + what.function(arguments.getRequired("mode")));
-        tables.sqlQuery(what.query(arguments.getInt("size", 100)))
+        tables.sqlQuery(what.query("f", arguments.getInt("size", 100)))
                 .insertInto(TableDescriptor.forConnector("blackhole").build())
                 .execute();
     }

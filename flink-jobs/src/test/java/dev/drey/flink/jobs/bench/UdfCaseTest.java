@@ -45,7 +45,7 @@ class UdfCaseTest {
     @Test
     void everyQueryCallsItsFunctionOnce() {
         for (UdfCase each : UdfCase.values()) {
-            assertThat(each.query(100)).contains("f(").doesNotContain("g(");
+            assertThat(each.query("f", 100)).contains("f(").doesNotContain("g(");
             assertThat(each.queryWithout(100)).doesNotContain("f(");
             assertThat(each.differences(100)).contains("f(").contains("g(").contains("DISTINCT");
         }
@@ -53,7 +53,7 @@ class UdfCaseTest {
 
     /** What SQL makes of the expression {@code CONCAT('...', CAST(x AS STRING), '...')}. */
     private static String event(int size, long x) {
-        String query = UdfCase.JSON.query(size);
+        String query = UdfCase.JSON.query("f", size);
         String expression = query.substring(query.indexOf("f(") + 2, query.lastIndexOf(") FROM"));
         String[] parts = expression.split("'");
         return parts[1] + x + parts[3];
