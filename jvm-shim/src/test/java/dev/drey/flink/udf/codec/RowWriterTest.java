@@ -112,6 +112,35 @@ class RowWriterTest {
     }
 
     @Test
+    void stringsOfEachLengthAreCopiedAndNothingBesideThem() {
+        RowType type = RowType.of(false, STRING, STRING);
+        RowWriter writer = writer(type);
+        byte[] text = "0123456789abcdefghijklmnopqrstuvw".getBytes(StandardCharsets.UTF_8);
+        for (boolean offHeap : new boolean[] {false, true}) {
+            MemorySegment segment =
+                    offHeap
+                            ? MemorySegmentFactory.allocateUnpooledOffHeapMemory(text.length)
+                            : MemorySegmentFactory.allocateUnpooledSegment(text.length);
+            segment.put(0, text);
+            MemorySegment[] segments = {segment};
+            for (int length = 0; length <= 20; length++) {
+                int last = text.length - length; // the string ends where the segment does
+                writer.start(0);
+                writer.put(0, BinaryStringData.fromAddress(segments, 3, length));
+                writer.put(1, BinaryStringData.fromAddress(segments, last, length));
+
+                assertThat(read(type, writer.finish()))
+                        .as("%d bytes, off heap: %s", length, offHeap)
+                        .isEqualTo(
+                                binary(
+                                        type,
+                                        StringData.fromBytes(text, 3, length),
+                                        StringData.fromBytes(text, last, length)));
+            }
+        }
+    }
+
+    @Test
     void bytesThatAreNotUtf8StayWhatTheyAre() {
         byte[] invalid = {'a', (byte) 0xff, (byte) 0xc3};
         RowType type = RowType.of(false, STRING);
