@@ -16,6 +16,7 @@ func TestSameDecisionsWhicheverWay(t *testing.T) {
 	sidecar := build(t, drey)
 	for input, events := range map[string]int64{demo.Walkthrough: 500, demo.Generated: 20_000, demo.Flights: 5_000} {
 		t.Run(input, func(t *testing.T) {
+			t.Parallel() // mostly it waits for clusters to start
 			digests, decided := map[string]string{}, map[string]map[string]string{}
 			for _, via := range []string{demo.HTTP, demo.UDF, demo.SQL} {
 				digests[via], decided[via] = runDemo(t, demo.Options{
