@@ -56,7 +56,11 @@ func start(t *testing.T, store lease.Store, name string, limit time.Duration) *c
 			c.began <- fence
 			select {
 			case <-ctx.Done():
-				c.ended <- context.Cause(ctx)
+				cause := context.Cause(ctx)
+				if errors.Is(cause, lease.ErrLost) && c.Status().Held {
+					t.Errorf("%s: its work hears that the lease is lost, and it still says that it holds it", name)
+				}
+				c.ended <- cause
 				return nil
 			case <-c.leave:
 				return errDone
