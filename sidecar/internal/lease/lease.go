@@ -165,6 +165,9 @@ func (l *Lease) saw(d document) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.highest = max(l.highest, d.Fence)
+	if d.Fence != l.status.Fence {
+		l.status.Held = false // somebody else's
+	}
 	l.status.Owner, l.status.Fence = d.Owner, d.Fence
 	if d.Released {
 		l.status.Owner = ""
