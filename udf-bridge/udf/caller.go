@@ -138,6 +138,7 @@ func (c *Caller) evalOf(kind Kind) func(in, dst []byte) ([]byte, error) {
 	}
 }
 
+// run does the operation. A message of one row, as all of SQL's are, takes the short way.
 func (c *Caller) run(op Op, in, dst []byte) ([]byte, error) {
 	if op == OpEval && c.scalar {
 		if row, ok := c.onlyRow(in); ok {

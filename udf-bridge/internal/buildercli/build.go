@@ -42,8 +42,7 @@ func (p *program) options(s sourceFlags, patterns []string) (builder.Options, er
 
 func (p *program) build() *cobra.Command {
 	var s sourceFlags
-	var out, shimJar string
-	var profile string
+	var out, shimJar, profile string
 	var targets []string
 	cmd := &cobra.Command{
 		Use: "build PACKAGE... [-o go-udf-bridge.jar]", Short: "Build the jar", Args: somePackages,
