@@ -3,6 +3,7 @@ package udf
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -13,7 +14,7 @@ import (
 // both are JSON. The function must not change the event, nor keep it after it returns: in the TaskManager it is memory
 // of Java.
 func Raw(r *Registry, name string, fn func(ctx context.Context, event []byte) ([]byte, error), opts ...Option) {
-	encoded(r, name, KindRaw, RootBytes, opts, func(ctx context.Context, dst, event []byte) ([]byte, error) {
+	encoded(r, name, KindRaw, RootBytes, opts, nil, func(ctx context.Context, dst, event []byte) ([]byte, error) {
 		result, err := fn(ctx, event)
 		return append(dst, result...), err
 	})
@@ -23,9 +24,10 @@ func Raw(r *Registry, name string, fn func(ctx context.Context, event []byte) ([
 // it and its callers, so In and Out may be anything that package encoding/json reads and writes, by its rules and tags.
 // Text that is not JSON, or does not fit In, is an [*InputError].
 func JSON[In, Out any](r *Registry, name string, fn func(ctx context.Context, in In) (Out, error), opts ...Option) {
-	decoder := fastjson.NewDecoder[In]()
-	encoded(r, name, KindJSON, RootString, opts, func(ctx context.Context, dst, event []byte) ([]byte, error) {
-		in, err := decoder.Decode(event)
+	decoder := sync.OnceValue(fastjson.NewDecoder[In])
+	prepare := func() { decoder() }
+	encoded(r, name, KindJSON, RootString, opts, prepare, func(ctx context.Context, dst, event []byte) ([]byte, error) {
+		in, err := decoder().Decode(event)
 		if err != nil {
 			return nil, &InputError{Violations: []Violation{{Field: "event", Message: err.Error()}}}
 		}
@@ -41,8 +43,9 @@ func JSON[In, Out any](r *Registry, name string, fn func(ctx context.Context, in
 	})
 }
 
-// encoded registers a function whose argument and result are one encoded value each: call appends the result to dst.
-func encoded(r *Registry, name string, kind Kind, root Root, opts []Option, call func(ctx context.Context, dst, event []byte) ([]byte, error)) {
+// encoded registers a function whose argument and result are one encoded value each: call appends the result to
+// dst. Prepare is what Open does first; it may be nil.
+func encoded(r *Registry, name string, kind Kind, root Root, opts []Option, prepare func(), call func(ctx context.Context, dst, event []byte) ([]byte, error)) {
 	s := settingsOf(opts)
 	f, err := newFunction(name, kind, &s)
 	if err == nil {
@@ -53,7 +56,7 @@ func encoded(r *Registry, name string, kind Kind, root Root, opts []Option, call
 		r.Fail(name, err)
 		return
 	}
-	f.bytes = call
+	f.prepare, f.bytes = prepare, call
 	f.callJSON = func(ctx context.Context, event []byte) ([]byte, error) {
 		if f.desc.NullOnNull && jsontext.Value(event).Kind() == 'n' {
 			return nullResult(true, "null"), nil

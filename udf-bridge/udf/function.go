@@ -21,6 +21,9 @@ type Function struct {
 	callJSON func(ctx context.Context, event []byte) ([]byte, error)
 	// newBody makes what one Caller works on: memory for the values of one call. Nil for RAW and JSON.
 	newBody func() body
+	// prepare does before the first call what that would do; nil: there is nothing. Not at registration: a library has
+	// functions that a process never opens.
+	prepare func()
 	// bytes is the call of RAW and JSON.
 	bytes func(ctx context.Context, dst, in []byte) ([]byte, error)
 }

@@ -50,6 +50,9 @@ func (f *Function) Open(ctx context.Context, job Job, opts ...OpenOption) (*Inst
 	for _, o := range opts {
 		o(i)
 	}
+	if f.prepare != nil {
+		f.prepare()
+	}
 	if f.opening == nil {
 		return i, nil
 	}
