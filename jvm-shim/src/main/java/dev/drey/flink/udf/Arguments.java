@@ -28,13 +28,16 @@ abstract class Arguments {
         return skip;
     }
 
-    final void put(int argument, @Nullable Object value) {
-        if (value == null && skipOnNull[argument]) {
-            skip = true;
-        } else if (!skip) {
-            putObject(argument, value);
+    /** Whether that argument is NULL now and Go is not called for it. */
+    final boolean skips(int argument, @Nullable Object value) {
+        if (value != null || !skipOnNull[argument]) {
+            return false;
         }
+        skip = true;
+        return true;
     }
+
+    abstract void put(int argument, @Nullable Object value);
 
     abstract void put(int argument, boolean value);
 
@@ -43,8 +46,6 @@ abstract class Arguments {
     abstract void put(int argument, float value);
 
     abstract void put(int argument, double value);
-
-    abstract void putObject(int argument, @Nullable Object value);
 
     /** A row in the row codec, in the memory of the call. */
     static final class OfRow extends Arguments {
@@ -83,8 +84,10 @@ abstract class Arguments {
         }
 
         @Override
-        void putObject(int argument, @Nullable Object value) {
-            writer.put(argument, value);
+        void put(int argument, @Nullable Object value) {
+            if (!skips(argument, value)) {
+                writer.put(argument, value);
+            }
         }
 
         /** Ends a message that starts at 0; returns its length. */
@@ -140,7 +143,10 @@ abstract class Arguments {
         }
 
         @Override
-        void putObject(int argument, @Nullable Object value) {
+        void put(int argument, @Nullable Object value) {
+            if (skips(argument, value)) {
+                return;
+            }
             if (value == null) {
                 nulls |= 1L << argument;
                 values[argument] = 0;
@@ -201,8 +207,10 @@ abstract class Arguments {
         }
 
         @Override
-        void putObject(int argument, @Nullable Object value) {
-            length = writer.write(0, value);
+        void put(int argument, @Nullable Object value) {
+            if (!skips(argument, value)) {
+                length = writer.write(0, value);
+            }
         }
 
         int finish() {

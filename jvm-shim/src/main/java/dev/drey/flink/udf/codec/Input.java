@@ -1,7 +1,6 @@
 package dev.drey.flink.udf.codec;
 
 import java.nio.ByteBuffer;
-import org.apache.flink.table.data.StringData;
 
 /**
  * The bytes of a message that is read. Nothing in it is believed: each region is checked against
@@ -62,10 +61,5 @@ final class Input {
         buffer.position(at);
         buffer.get(copy, 0, length);
         return copy;
-    }
-
-    /** A copy of UTF-8 bytes, as Flink holds strings. */
-    StringData string(int at, int length) {
-        return StringData.fromBytes(bytes(at, length));
     }
 }

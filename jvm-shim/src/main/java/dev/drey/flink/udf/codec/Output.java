@@ -59,16 +59,6 @@ final class Output {
         buffer = memory.atLeast((int) next);
     }
 
-    /** Writes a variable value: its bytes at the end, where and how many into the slot. */
-    void variable(int base, int slot, byte[] value) {
-        region(base, slot, bytes(value));
-    }
-
-    /** Writes a STRING; see {@link #bytes(StringData)}. */
-    void variable(int base, int slot, StringData value) {
-        region(base, slot, bytes(value));
-    }
-
     /** Writes bytes at the end; returns where they start. */
     int bytes(byte[] value) {
         int at = reserve(value.length);
@@ -87,7 +77,20 @@ final class Output {
         string.ensureMaterialized();
         int length = string.getSizeInBytes();
         int at = reserve(length);
-        copy(string.getSegments(), string.getOffset(), length, at);
+        ByteBuffer b = buffer;
+        MemorySegment first = string.getSegments()[0];
+        int offset = string.getOffset();
+        if (first.size() - offset < length) {
+            copyPieces(string, b, at);
+        } else if (length <= SHORT) {
+            copyShort(first, offset, length, b, at);
+        } else if (first.isOffHeap()) {
+            b.position(at);
+            first.get(offset, b, length);
+        } else {
+            b.position(at);
+            b.put(first.getArray(), offset, length);
+        }
         return at;
     }
 
@@ -118,27 +121,13 @@ final class Output {
         }
     }
 
-    private void copy(MemorySegment[] segments, int offset, int length, int to) {
-        ByteBuffer b = buffer;
-        MemorySegment first = segments[0];
-        if (first.size() - offset >= length) {
-            if (length <= SHORT) {
-                copyShort(first, offset, length, b, to);
-                return;
-            }
-            b.position(to);
-            if (first.isOffHeap()) {
-                first.get(offset, b, length);
-            } else {
-                b.put(first.getArray(), offset, length);
-            }
-            return;
-        }
-        int segmentSize = first.size();
-        int index = offset / segmentSize;
-        int from = offset % segmentSize;
+    private static void copyPieces(BinaryStringData string, ByteBuffer b, int to) {
+        MemorySegment[] segments = string.getSegments();
+        int segmentSize = segments[0].size();
+        int index = string.getOffset() / segmentSize;
+        int from = string.getOffset() % segmentSize;
         b.position(to);
-        for (int left = length; left > 0; index++) {
+        for (int left = string.getSizeInBytes(); left > 0; index++) {
             int n = Math.min(left, segmentSize - from);
             segments[index].get(from, b, n);
             left -= n;

@@ -56,12 +56,18 @@ final class RowColumns {
         return row;
     }
 
-    /** Reads the first column of a row whose bytes are all there. */
+    /** Reads the only column of a row whose bytes are all there. */
+    @Nullable
     Object readOnly(Input in, int start, int length) {
+        if (length >= layout.fixed && in.buffer.getLong(start) == 0) { // not NULL, as most are
+            int slot = start + layout.slots[0];
+            return columns[0].slot(in, start, start + layout.fixed, start + length, slot);
+        }
         check(in, start, length);
         return column(in, start, length, 0);
     }
 
+    @Nullable
     private Object column(Input in, int start, int length, int i) {
         ValueReader column = columns[i];
         if (layout.isNull(in.buffer, start, i)) {

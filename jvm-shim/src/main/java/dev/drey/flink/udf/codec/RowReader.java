@@ -92,7 +92,9 @@ public final class RowReader {
                 && message.getLong(0) == oneRow
                 && message.getInt(row - 4) == length - row) {
             in.start(message, length, columns.depth);
-            return read(row, length - row);
+            return single
+                    ? columns.readOnly(in, row, length - row)
+                    : columns.read(in, row, length - row);
         }
         int rows = start(message, length);
         if (rows != 1) {
@@ -116,11 +118,7 @@ public final class RowReader {
                     "a row of " + size + " bytes where only " + (end - row) + " are left");
         }
         at = row + (int) size;
-        return read(row, (int) size);
-    }
-
-    private Object read(int row, int size) {
-        return single ? columns.readOnly(in, row, size) : columns.read(in, row, size);
+        return single ? columns.readOnly(in, row, (int) size) : columns.read(in, row, (int) size);
     }
 
     /** Ends the message, which must have nothing left. */

@@ -16,6 +16,7 @@ public final class RowWriter {
     private final Layout layout;
     private final ValueWriter[] columns;
     private final int[] slots;
+    private final long oneRow;
     private final Output out;
 
     private int message;
@@ -32,6 +33,7 @@ public final class RowWriter {
         layout = new Layout(types);
         columns = new ValueWriter[types.size()];
         slots = layout.slots;
+        oneRow = Layout.oneRow(columns.length);
         for (int i = 0; i < columns.length; i++) {
             columns[i] = VariableWriters.of(types.get(i), names.get(i));
         }
@@ -48,7 +50,7 @@ public final class RowWriter {
         message = out.reserve(ROW + layout.fixed);
         row = message + ROW;
         ByteBuffer b = out.buffer;
-        b.putLong(message, Layout.oneRow(columns.length));
+        b.putLong(message, oneRow);
         layout.clear(b, row);
     }
 
@@ -78,7 +80,13 @@ public final class RowWriter {
      * @throws RowCodecException null for a NOT NULL column, or a value that is not of its type
      */
     public void put(int column, @Nullable Object value) {
-        columns[column].column(out, row, row + slots[column], column, value);
+        ValueWriter writer = columns[column];
+        int slot = row + slots[column];
+        if (value != null) {
+            writer.slot(out, row, slot, value);
+        } else {
+            writer.nullColumn(out.buffer, row, slot, column);
+        }
     }
 
     /** Ends the message and returns the position behind it. */

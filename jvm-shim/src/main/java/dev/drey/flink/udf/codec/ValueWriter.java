@@ -1,7 +1,6 @@
 package dev.drey.flink.udf.codec;
 
 import java.nio.ByteBuffer;
-import javax.annotation.Nullable;
 import org.apache.flink.table.data.ArrayData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.LogicalType;
@@ -35,15 +34,6 @@ abstract class ValueWriter {
 
     /** Writes an element of an array, which is not NULL. */
     abstract void element(Output out, int base, int at, ArrayData array, int index);
-
-    /** Writes the slot and, for null, the bit of a column. */
-    final void column(Output out, int base, int at, int column, @Nullable Object value) {
-        if (value != null) {
-            slot(out, base, at, value);
-        } else {
-            nullColumn(out.buffer, base, at, column);
-        }
-    }
 
     /** Writes an empty slot and the bit of a column that is NULL. */
     final void nullColumn(ByteBuffer b, int base, int at, int column) {

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.table.data.ArrayData;
 import org.apache.flink.table.data.GenericMapData;
+import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.LogicalType;
 
 /** The readers of values that stand behind the slots. */
@@ -93,7 +94,7 @@ final class VariableReaders {
 
         @Override
         Object region(Input in, int start, int length) {
-            return in.string(start, length);
+            return StringData.fromBytes(in.bytes(start, length));
         }
     }
 

@@ -63,17 +63,17 @@ final class VariableWriters {
 
         @Override
         void slot(Output out, int base, int at, Object value) {
-            out.variable(base, at, (StringData) value);
+            out.region(base, at, out.bytes((StringData) value));
         }
 
         @Override
         void slot(Output out, int base, int at, RowData row, int column) {
-            out.variable(base, at, row.getString(column));
+            out.region(base, at, out.bytes(row.getString(column)));
         }
 
         @Override
         void element(Output out, int base, int at, ArrayData array, int index) {
-            out.variable(base, at, array.getString(index));
+            out.region(base, at, out.bytes(array.getString(index)));
         }
     }
 
@@ -84,17 +84,17 @@ final class VariableWriters {
 
         @Override
         void slot(Output out, int base, int at, Object value) {
-            out.variable(base, at, (byte[]) value);
+            out.region(base, at, out.bytes((byte[]) value));
         }
 
         @Override
         void slot(Output out, int base, int at, RowData row, int column) {
-            out.variable(base, at, row.getBinary(column));
+            out.region(base, at, out.bytes(row.getBinary(column)));
         }
 
         @Override
         void element(Output out, int base, int at, ArrayData array, int index) {
-            out.variable(base, at, array.getBinary(index));
+            out.region(base, at, out.bytes(array.getBinary(index)));
         }
     }
 
@@ -279,7 +279,7 @@ final class VariableWriters {
                         out.buffer.putLong(slot, row.getBoolean(i) ? 1 : 0);
                         break;
                     case STRING:
-                        out.variable(start, slot, row.getString(i));
+                        out.region(start, slot, out.bytes(row.getString(i)));
                         break;
                     default:
                         columns[i].slot(out, start, slot, row, i);
