@@ -56,11 +56,16 @@ var modeNames = map[string]string{
 	modeJava: "Java", modeJavaInternal: "Java on internal rows", modeBare: "JNI, C and Go alone", modeThread: "PyFlink, thread mode", modeProcess: "PyFlink, process mode",
 }
 
-// reading is what one run of a query gave.
+// reading is what one run of a query gave in the steady state.
 type reading struct {
-	JobRowsPerS float64 `json:"-"`
-	RowsPerS    float64 `json:"rows_per_s"`
-	CPUMicros   float64 `json:"cpu_us_per_row"`
+	RowsPerS  float64 `json:"rows_per_s"`
+	CPUMicros float64 `json:"cpu_us_per_row"`
+}
+
+// measured is what the runs of a query in one mode gave, round by round.
+type measured struct {
+	steady []reading
+	jobs   []float64 // whole jobs, rows/s
 }
 
 // benchUDF compares Go in the TaskManager with Java and with PyFlink.
@@ -78,28 +83,26 @@ func benchUDF(ctx context.Context, r *Report) error {
 		r.Missing = append(r.Missing, fmt.Sprintf("PyFlink: not measured, and its goals not reached: %v", runs.noPython))
 		fmt.Fprintln(os.Stderr, r.Missing[0])
 	}
-	measured := map[string][]reading{} // by query and mode, a reading a round
-	for round := range runs.rounds {
+	all := map[string]*measured{} // by query and mode
+	for round := range max(runs.rounds, runs.jobRounds) {
 		for _, query := range udfQueries {
 			for _, mode := range query.modes {
 				if runs.python == nil && isPython(mode) {
 					continue
 				}
-				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, runs.rounds, query.name, mode)
-				check := 0
-				if round == 0 {
-					check = 500
+				m := all[query.name+mode]
+				if m == nil {
+					m = &measured{}
+					all[query.name+mode] = m
 				}
-				got, err := runs.query(ctx, query, mode, check)
-				if err != nil {
+				if err := runs.round(ctx, round, query, mode, m); err != nil {
 					return fmt.Errorf("%s, %s: %w", query.name, mode, err)
 				}
-				measured[query.name+mode] = append(measured[query.name+mode], got)
 			}
 		}
 	}
 	for _, query := range udfQueries {
-		compare(r, query, measured)
+		compare(r, query, all)
 	}
 	return runs.micro(ctx, r)
 }
@@ -107,15 +110,15 @@ func benchUDF(ctx context.Context, r *Report) error {
 func isPython(mode string) bool { return mode == modeThread || mode == modeProcess }
 
 // compare adds the cases of one query: the median of the ratios of each round.
-func compare(r *Report, query udfQuery, measured map[string][]reading) {
-	ours := measured[query.name+modeGo]
+func compare(r *Report, query udfQuery, all map[string]*measured) {
+	ours := all[query.name+modeGo]
 	for _, mode := range query.modes {
-		theirs := measured[query.name+mode]
-		if mode == modeGo || len(theirs) == 0 {
+		theirs := all[query.name+mode]
+		if mode == modeGo || theirs == nil {
 			continue
 		}
-		if mode == modeJava || mode == modeBare {
-			c := paired(ours, theirs, func(r reading) float64 { return r.JobRowsPerS })
+		if len(theirs.jobs) > 0 {
+			c := paired(ours.jobs, theirs.jobs)
 			c.Case, c.Against, c.Unit = query.name+", whole job", modeNames[mode], "rows/s"
 			c.Note = fmt.Sprintf("the first job, of %d rows, of a cluster that has just been started", query.rows)
 			if mode == modeJava {
@@ -123,10 +126,10 @@ func compare(r *Report, query udfQuery, measured map[string][]reading) {
 			}
 			r.Cases = append(r.Cases, c)
 		}
-		if mode == modeBare {
+		if len(theirs.steady) == 0 {
 			continue
 		}
-		c := paired(ours, theirs, func(r reading) float64 { return r.RowsPerS })
+		c := paired(each(ours.steady, reading.rows), each(theirs.steady, reading.rows))
 		c.Case, c.Against, c.Unit = query.name+", steady", modeNames[mode], "rows/s"
 		for _, g := range udfGoals {
 			if g.query == query.name && g.mode == mode {
@@ -135,33 +138,54 @@ func compare(r *Report, query udfQuery, measured map[string][]reading) {
 		}
 		r.Cases = append(r.Cases, c)
 		// The same of processor time: less is better, so the ratio is the other way round.
-		c = paired(theirs, ours, func(r reading) float64 { return r.CPUMicros })
+		c = paired(each(theirs.steady, reading.micros), each(ours.steady, reading.micros))
 		c.Ours, c.Theirs = c.Theirs, c.Ours
 		c.Case, c.Against, c.Unit = query.name+", steady, processor time of a row", modeNames[mode], "us"
 		r.Cases = append(r.Cases, c)
 	}
 }
 
-func paired(ours, theirs []reading, of func(reading) float64) Case {
-	var a, b, ratios []float64
-	for i := range ours {
-		a, b = append(a, of(ours[i])), append(b, of(theirs[i]))
-		ratios = append(ratios, of(ours[i])/of(theirs[i]))
+func (r reading) rows() float64   { return r.RowsPerS }
+func (r reading) micros() float64 { return r.CPUMicros }
+
+func each(all []reading, of func(reading) float64) (values []float64) {
+	for _, one := range all {
+		values = append(values, of(one))
 	}
-	return Case{Ours: median(a), Theirs: median(b), Ratio: median(ratios)}
+	return values
 }
 
-// query measures a query in the ways that its mode has.
-func (u *udfRuns) query(ctx context.Context, query udfQuery, mode string, check int) (got reading, err error) {
-	if mode != modeBare {
-		if got, err = u.steady(ctx, query, mode, check); err != nil {
-			return got, err
+func paired(ours, theirs []float64) Case {
+	var ratios []float64
+	for i := range ours {
+		ratios = append(ratios, ours[i]/theirs[i])
+	}
+	return Case{Ours: median(ours), Theirs: median(theirs), Ratio: median(ratios)}
+}
+
+// round measures a query in the ways that its mode has and the round asks for.
+func (u *udfRuns) round(ctx context.Context, round int, query udfQuery, mode string, m *measured) error {
+	if round < u.rounds && mode != modeBare {
+		fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, u.rounds, query.name, mode)
+		check := 0
+		if round == 0 {
+			check = 500
 		}
+		got, err := u.steady(ctx, query, mode, check)
+		if err != nil {
+			return err
+		}
+		m.steady = append(m.steady, got)
 	}
-	if mode == modeJava || mode == modeGo || mode == modeBare {
-		got.JobRowsPerS, err = u.wholeJob(ctx, query, mode)
+	if round < u.jobRounds && (mode == modeJava || mode == modeGo || mode == modeBare) {
+		fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s, whole job\n", round+1, u.jobRounds, query.name, mode)
+		rate, err := u.wholeJob(ctx, query, mode)
+		if err != nil {
+			return err
+		}
+		m.jobs = append(m.jobs, rate)
 	}
-	return got, err
+	return nil
 }
 
 // steady runs a query in a fresh JVM, and afterwards compares some rows with what Go makes of them: a function that does

@@ -11,14 +11,14 @@ import (
 // Ratios are of the same round, goals are put to the comparison they are of, and what was not measured has no row.
 func TestCompare(t *testing.T) {
 	query := udfQuery{name: "SQL BIGINT -> BIGINT", rows: 10, goal: 0.85, modes: []string{modeJava, modeGo, modeBare, modeThread, modeProcess}}
-	measured := map[string][]reading{
-		query.name + modeGo:     {{JobRowsPerS: 9, RowsPerS: 100, CPUMicros: 1}, {JobRowsPerS: 9, RowsPerS: 50, CPUMicros: 2}, {JobRowsPerS: 9, RowsPerS: 80, CPUMicros: 3}},
-		query.name + modeJava:   {{JobRowsPerS: 10, RowsPerS: 200, CPUMicros: 1}, {JobRowsPerS: 10, RowsPerS: 50, CPUMicros: 1}, {JobRowsPerS: 10, RowsPerS: 100, CPUMicros: 1}},
-		query.name + modeBare:   {{JobRowsPerS: 18}, {JobRowsPerS: 12}, {JobRowsPerS: 10}},
-		query.name + modeThread: {{RowsPerS: 10, CPUMicros: 9}, {RowsPerS: 10, CPUMicros: 9}, {RowsPerS: 10, CPUMicros: 9}},
+	all := map[string]*measured{
+		query.name + modeGo:     {jobs: []float64{9, 9, 9, 8, 9}, steady: []reading{{100, 1}, {50, 2}, {80, 3}}},
+		query.name + modeJava:   {jobs: []float64{10, 10, 10, 8, 10}, steady: []reading{{200, 1}, {50, 1}, {100, 1}}},
+		query.name + modeBare:   {jobs: []float64{18, 12, 10, 32, 12}},
+		query.name + modeThread: {steady: []reading{{10, 9}, {10, 9}, {10, 9}}},
 	}
 	var r Report
-	compare(&r, query, measured)
+	compare(&r, query, all)
 	const cpu = ", steady, processor time of a row"
 	want := []Case{
 		{Case: query.name + ", whole job", Against: "Java", Ours: 9, Theirs: 10, Ratio: 0.9, Goal: 0.85},

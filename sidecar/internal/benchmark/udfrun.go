@@ -25,10 +25,11 @@ type udfRuns struct {
 	python   *pyflink
 	noPython error // why python is nil
 
-	rounds  int
-	part    int     // of the rows of a whole job, one in so many
-	warmup  float64 // seconds from the first row on
-	seconds float64 // measured after that
+	rounds    int
+	jobRounds int     // of whole jobs, which vary more
+	part      int     // of the rows of a whole job, one in so many
+	warmup    float64 // seconds from the first row on
+	seconds   float64 // measured after that
 }
 
 func newUDFRuns(ctx context.Context, dir string, quick bool) (*udfRuns, error) {
@@ -39,10 +40,10 @@ func newUDFRuns(ctx context.Context, dir string, quick bool) (*udfRuns, error) {
 	say := func(what string) { fmt.Fprintln(os.Stderr, what) }
 	u := &udfRuns{
 		jar: filepath.Join(dir, "go-udf-bridge.jar"), bare: filepath.Join(dir, "libbare.so"),
-		tmp: dir, rounds: 3, part: 1, warmup: 5, seconds: 4,
+		tmp: dir, rounds: 3, jobRounds: 5, part: 1, warmup: 5, seconds: 4,
 	}
 	if quick {
-		u.rounds, u.part, u.warmup, u.seconds = 1, 100, 1, 1
+		u.rounds, u.jobRounds, u.part, u.warmup, u.seconds = 1, 1, 100, 1, 1
 	}
 	if u.home, err = cluster.Home(ctx, root, say); err != nil {
 		return nil, err
