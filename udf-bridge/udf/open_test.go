@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/drey-flink/drey/udf-bridge/fastjson"
 	"github.com/drey-flink/drey/udf-bridge/udf"
 )
 
@@ -167,4 +169,52 @@ func TestOpenedOfAnotherType(t *testing.T) {
 	if got := udf.Opened[int](udf.WithOpened(context.Background(), 7)); got != 7 {
 		t.Errorf("got %d", got)
 	}
+}
+
+// What only calls need is made by Open: a library has more functions than a job uses, and its first row waits for all of
+// their registrations.
+func TestRegistrationCompilesNothing(t *testing.T) {
+	if fastjson.Engine != "sonic" {
+		t.Skip("nothing is compiled by ", fastjson.Engine)
+	}
+	type event struct {
+		ID    string `json:"id"`
+		Items []struct {
+			SKU   string  `json:"sku"`
+			Price float64 `json:"price"`
+		} `json:"items"`
+	}
+	r := udf.NewRegistry()
+	registered := allocations(func() {
+		udf.JSON(r, "f", func(_ context.Context, e event) (int, error) { return len(e.Items), nil })
+	})
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	var instance *udf.Instance
+	opened := allocations(func() {
+		var err error
+		if instance, err = r.Functions()[0].Open(t.Context(), udf.Job{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if opened < 10*registered {
+		t.Errorf("registration takes %d allocations, and Open %d", registered, opened)
+	}
+	called := allocations(func() {
+		if got, err := instance.CallJSON(t.Context(), []byte(`{"items":[{},{}]}`)); err != nil || string(got) != `{"value":2}` {
+			t.Errorf("got %s, %v", got, err)
+		}
+	})
+	if called > opened/10 {
+		t.Errorf("the first call takes %d allocations, and Open %d", called, opened)
+	}
+}
+
+func allocations(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.Mallocs - before.Mallocs
 }

@@ -28,13 +28,12 @@ abstract class Arguments {
         return skip;
     }
 
-    /** Whether that argument is NULL now and Go is not called for it. */
+    /** Whether Go is not called, for this argument or one before: then it need not be put. */
     final boolean skips(int argument, @Nullable Object value) {
-        if (value != null || !skipOnNull[argument]) {
-            return false;
+        if (value == null && skipOnNull[argument]) {
+            skip = true;
         }
-        skip = true;
-        return true;
+        return skip;
     }
 
     abstract void put(int argument, @Nullable Object value);
