@@ -20,23 +20,26 @@ const (
 )
 
 // Caller calls an opened function with the row codec, as the TaskManager does. It holds the memory of one call and is
-// not safe for concurrent use; an instance may have many.
+// not safe for concurrent use; an instance may have many. Its fields are in the order in which a call comes to them: first
+// those of each call, which are few lines of the cache, at the end those that most calls leave alone.
 type Caller struct {
 	instance *Instance
 	ctx      *callContext
-	body     body
 	fixed    fixedPlan
-	fn       *Function
-	eval     func(in, dst []byte) ([]byte, error) // nil for an AGGREGATE
-	scalar   bool                                 // eval is rows
-	row      int
 
-	in, out, acc *rowPlanner
-	fingerprint  [fingerprintSize]byte
-	source       source
-	sink         sink
-	stopped      error // why a table function was ended
-	emits        int   // rows that it emitted
+	scalar  bool // eval is rows
+	row     int
+	in, out *rowPlanner
+	source  source
+	sink    sink
+	body    body
+
+	fn          *Function
+	eval        func(in, dst []byte) ([]byte, error) // nil for an AGGREGATE
+	acc         *rowPlanner
+	fingerprint [fingerprintSize]byte
+	stopped     error // why a table function was ended
+	emits       int   // rows that it emitted
 }
 
 // Caller returns a new caller of the function. It needs no closing.
@@ -53,7 +56,7 @@ func (i *Instance) Caller() *Caller {
 	}
 	c.in, c.out, c.acc, c.fingerprint = i.fn.inRow, i.fn.outRow, i.fn.accRow, i.fn.fingerprint
 	if d := &i.fn.desc; d.Fixed() {
-		c.fixed = newFixedPlan(d, c.in.columns, c.body.in, &c.out.columns[0], c.body.out)
+		c.fixed = newFixedPlan(d, c.in.columns, &c.out.columns[0], &c.body)
 	}
 	return c
 }

@@ -6,25 +6,26 @@ import (
 )
 
 // fixedPlan is what a call of fixed width needs, in one piece: inside a TaskManager the memory of a call is seldom in the
-// nearest cache, and each line of it costs as much as all that is done with it.
+// nearest cache, and each line of it costs as much as all that is done with it. With one argument all is in the first line
+// of a Caller.
 type fixedPlan struct {
-	args   [MaxFixed]fixedCell
-	n      int
-	strict uint64 // arguments that cannot be NULL
+	call   func(ctx context.Context) error
+	n      uint32 // arguments
+	strict uint32 // bit i: argument i cannot be NULL
 	out    fixedCell
+	args   [MaxFixed]fixedCell
 }
 
 // fixedCell is where an argument, or the result, stands.
 type fixedCell struct {
 	at     unsafe.Pointer
-	word   bool // the bits are the value, and it cannot be NULL
-	column *column
+	column *column // nil: the bits are the value, and it cannot be NULL
 }
 
-func newFixedPlan(d *Description, args []column, in unsafe.Pointer, out *column, result unsafe.Pointer) fixedPlan {
-	p := fixedPlan{n: len(args), out: newFixedCell(out, result)}
+func newFixedPlan(d *Description, args []column, out *column, b *body) fixedPlan {
+	p := fixedPlan{call: b.call, n: uint32(len(args)), out: newFixedCell(out, b.out)}
 	for i := range args {
-		p.args[i] = newFixedCell(&args[i], unsafe.Add(in, args[i].offset))
+		p.args[i] = newFixedCell(&args[i], unsafe.Add(b.in, args[i].offset))
 		if !d.Arguments[i].Nullable {
 			p.strict |= 1 << i
 		}
@@ -33,7 +34,10 @@ func newFixedPlan(d *Description, args []column, in unsafe.Pointer, out *column,
 }
 
 func newFixedCell(c *column, at unsafe.Pointer) fixedCell {
-	return fixedCell{at: at, word: c.null.kind == notNullable && c.cell.op == opInt64, column: c}
+	if c.null.kind == notNullable && c.cell.op == opInt64 {
+		return fixedCell{at: at}
+	}
+	return fixedCell{at: at, column: c}
 }
 
 // Fixed calls a function whose description is Fixed, without a buffer and without allocating. Bit i of nulls says that
@@ -45,7 +49,7 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 	if c.instance.broken.Load() != nil {
 		return 0, false, c.instance.err()
 	}
-	if nulls&c.fixed.strict != 0 {
+	if nulls&uint64(c.fixed.strict) != 0 {
 		if c.fn.desc.NullOnNull {
 			return 0, true, nil
 		}
@@ -53,21 +57,21 @@ func (c *Caller) Fixed(ctx context.Context, nulls uint64, args *[MaxFixed]int64)
 	}
 	for i := range c.fixed.args[:c.fixed.n] {
 		cell := &c.fixed.args[i]
-		if cell.word {
+		if cell.column == nil {
 			*(*int64)(cell.at) = args[i]
 		} else if err := cell.load(args[i], nulls>>i&1 != 0); err != nil {
 			return 0, false, inputError(atField(cell.column.name, err))
 		}
 	}
 	c.begin(ctx)
-	err = c.body.call(c.ctx)
+	err = c.fixed.call(c.ctx)
 	if c.ctx.asked.Load() != nil {
 		err = c.end(err)
 	}
 	if err != nil {
 		return 0, false, err
 	}
-	if c.fixed.out.word {
+	if c.fixed.out.column == nil {
 		return *(*int64)(c.fixed.out.at), false, nil
 	}
 	if value, null, err = c.fixed.out.store(); err != nil {

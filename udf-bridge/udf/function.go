@@ -32,10 +32,10 @@ type Function struct {
 type body struct {
 	call       func(ctx context.Context) error
 	in, out    unsafe.Pointer
+	reset      func()                                  // forgets the result, so that it is not kept until the next call
 	acc, other unsafe.Pointer                          // of an AGGREGATE
 	ops        [numOps]func(ctx context.Context) error // of an AGGREGATE
 	sink       *func()                                 // of a TABLE: what to do with a row that was emitted to out
-	reset      func()                                  // forgets the result, so that it is not kept until the next call
 }
 
 // Describe returns the function's description; the caller must not change its slices.
