@@ -2,6 +2,8 @@ module github.com/drey-flink/drey
 
 go 1.26.0
 
+toolchain go1.27.3
+
 require (
 	cel.dev/cel-go v0.32.0
 	github.com/agnivade/levenshtein v1.2.2

@@ -57,7 +57,7 @@ func Append(dst []byte, v any) ([]byte, error) {
 		return out, nil
 	}
 	text, err := api.Marshal(v)
-	if err != nil || hasShortEscape(text) {
+	if err != nil || hasOtherEscape(text) {
 		text, err = json.Marshal(v) // also what is wrong with it is said in one way only
 	}
 	return append(dst, text...), err
@@ -74,12 +74,13 @@ func isFinal(text []byte) bool {
 	if isSimple(text) {
 		return true
 	}
-	return utf8.Valid(text) && !hasShortEscape(text) && !bytes.Contains(text, lineSeparator) && !bytes.Contains(text, paragraphSeparator)
+	return utf8.Valid(text) && !hasOtherEscape(text) && !bytes.Contains(text, lineSeparator) && !bytes.Contains(text, paragraphSeparator)
 }
 
-// hasShortEscape finds what encoding/json writes as \b and \f, and sonic by their numbers.
-func hasShortEscape(text []byte) bool {
-	return bytes.Contains(text, backspace) || bytes.Contains(text, formFeed)
+// hasOtherEscape finds what sonic writes by numbers and encoding/json otherwise: \b, \f and, from Go 1.27 on, the character
+// in place of what is not UTF-8, which is then written as itself.
+func hasOtherEscape(text []byte) bool {
+	return bytes.Contains(text, backspace) || bytes.Contains(text, formFeed) || bytes.Contains(text, replacement)
 }
 
 // isSimple says whether there is nothing but ASCII and no backslash, as in most texts. It reads eight bytes at once.
@@ -138,6 +139,7 @@ func hasLongS(data []byte) bool {
 var (
 	longS, escapedLongS = []byte("\u017f"), []byte(`\u017`)
 	backspace, formFeed = []byte(`\u0008`), []byte(`\u000c`)
+	replacement         = []byte(`\ufffd`)
 	null                = []byte("null")
 
 	lineSeparator, paragraphSeparator = []byte("\u2028"), []byte("\u2029")

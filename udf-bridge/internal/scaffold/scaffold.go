@@ -8,13 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
-	"go/version"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"text/template"
 	"unicode"
@@ -47,7 +45,7 @@ func Write(ctx context.Context, o Options) error {
 	data := struct {
 		Options
 		Package, GoVersion string
-	}{o, packageName(o.Module), languageVersion()}
+	}{o, packageName(o.Module), languageVersion}
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return err
 	}
@@ -122,10 +120,6 @@ func packageName(module string) string {
 	return name
 }
 
-// languageVersion is that of the toolchain that made this program, as go.mod writes it: 1.26.
-func languageVersion() string {
-	if lang := version.Lang(runtime.Version()); lang != "" {
-		return strings.TrimPrefix(lang, "go")
-	}
-	return "1.26" // a toolchain between releases
-}
+// languageVersion is the least that Drey needs, as go.mod writes it. That of the toolchain which made this program may be
+// newer than the Go of whoever runs it.
+const languageVersion = "1.26"

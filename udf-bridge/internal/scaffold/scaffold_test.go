@@ -24,6 +24,16 @@ func TestPackageName(t *testing.T) {
 	}
 }
 
+func TestLanguageVersion_isDreys(t *testing.T) {
+	module, err := os.ReadFile("../../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\ngo " + languageVersion + ".0\n"; !strings.Contains(string(module), want) {
+		t.Errorf("go.mod has no line %q: a new module would ask for another Go than Drey needs", strings.TrimSpace(want))
+	}
+}
+
 // Nothing is written over, and nothing is written at all where it cannot work.
 func TestWrite_refuses(t *testing.T) {
 	full := t.TempDir()
