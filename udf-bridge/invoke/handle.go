@@ -17,7 +17,8 @@ const (
 	stateCall // one call
 )
 
-// handle is an opened function. Parked and failed belong to the thread that has set stateRunning.
+// handle is an opened function. Parked and failed belong to the thread that has set stateRunning. What each call needs is
+// in the first line of the cache and, of the caller, in the next ones.
 type handle struct {
 	id    int64
 	state atomic.Uint64
@@ -25,14 +26,13 @@ type handle struct {
 	fixed  bool
 	json   bool // it is called with JSON, whatever its kind
 	rows   bool // it is called with messages of rows
-	caller *udf.Caller
-
 	parked []byte
 	failed *failure
+	counts *functionCounts
 
+	caller   udf.Caller
 	instance *udf.Instance
 	function string
-	counts   *functionCounts
 }
 
 // enter takes the handle for this thread. Code is 0, Busy or Stale.
@@ -90,15 +90,11 @@ func (h *handle) callFixed(call *FixedCall) (ok bool) {
 		}
 	}()
 	debug.SetPanicOnFault(true)
-	value, null, err := h.caller.Fixed(context.Background(), call.Nulls, &call.Args)
+	err := h.caller.Fixed(context.Background(), &call.FixedCall)
 	returned = true
 	if err != nil {
 		h.fail(failureOf(h.function, err))
 		return false
-	}
-	call.Value, call.Null = value, 0
-	if null {
-		call.Null = 1
 	}
 	return true
 }

@@ -29,10 +29,7 @@ const (
 // FixedCall is one call of fixed width, as C has it (drey_fixed).
 type FixedCall struct {
 	Handle int64
-	Nulls  uint64
-	Args   [udf.MaxFixed]int64
-	Value  int64
-	Null   int64
+	udf.FixedCall
 }
 
 // What CallFixed answers.

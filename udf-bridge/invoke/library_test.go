@@ -59,7 +59,7 @@ func lastError(t *testing.T, l *Library, id int64) map[string]string {
 }
 
 func fixed(l *Library, id int64, arg int64) (value int64, code int32) {
-	call := FixedCall{Handle: id, Args: [udf.MaxFixed]int64{arg}}
+	call := FixedCall{id, udf.FixedCall{Args: [udf.MaxFixed]int64{arg}}}
 	code = l.CallFixed(&call)
 	return call.Value, code
 }
@@ -82,11 +82,11 @@ func TestFixedCallGivesValuesAndNulls(t *testing.T) {
 		t.Errorf("plus_one(-42) = %d, code %d", value, code)
 	}
 	nullable := open(t, l, "plus_one_or_null")
-	call := FixedCall{Handle: nullable, Nulls: 1, Args: [udf.MaxFixed]int64{7}, Value: 99}
+	call := FixedCall{nullable, udf.FixedCall{Nulls: 1, Args: [udf.MaxFixed]int64{7}, Value: 99}}
 	if code := l.CallFixed(&call); code != FixedOK || call.Null != 1 || call.Value != 0 {
 		t.Errorf("of NULL: %+v, code %d", call, code)
 	}
-	call = FixedCall{Handle: nullable, Args: [udf.MaxFixed]int64{7}, Null: 1}
+	call = FixedCall{nullable, udf.FixedCall{Args: [udf.MaxFixed]int64{7}, Null: 1}}
 	if code := l.CallFixed(&call); code != FixedOK || call.Null != 0 || call.Value != 8 {
 		t.Errorf("after NULL: %+v, code %d", call, code)
 	}
@@ -95,7 +95,7 @@ func TestFixedCallGivesValuesAndNulls(t *testing.T) {
 func TestFixedCallAllocatesNothing(t *testing.T) {
 	l := faultLibrary()
 	for _, function := range []string{"plus_one", "panic_with_value"} {
-		call := FixedCall{Handle: open(t, l, function), Args: [udf.MaxFixed]int64{1}}
+		call := FixedCall{open(t, l, function), udf.FixedCall{Args: [udf.MaxFixed]int64{1}}}
 		if n := testing.AllocsPerRun(1000, func() {
 			if l.CallFixed(&call) != FixedOK {
 				panic("failed")

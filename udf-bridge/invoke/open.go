@@ -55,10 +55,12 @@ func (l *Library) open(request map[string]string) (int64, *failure) {
 		return 0, failed
 	}
 	json := request["encoding"] == "json"
-	id := l.add(&handle{
-		function: desc.Name, instance: instance, caller: instance.Caller(), json: json, fixed: desc.Fixed() && !json,
+	h := &handle{
+		function: desc.Name, instance: instance, json: json, fixed: desc.Fixed() && !json,
 		rows: !json && (desc.Kind == udf.KindScalar || desc.Kind == udf.KindTable),
-	})
+	}
+	h.caller.Init(instance)
+	id := l.add(h)
 	if id == 0 {
 		_ = instance.Close() // the function was not called, so its own words about that matter less
 		return 0, internalFailure(desc.Name, "%d functions are open in this process, and no more can be; is one opened again and again, and never closed?", maxOpen)

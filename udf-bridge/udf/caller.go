@@ -3,6 +3,7 @@ package udf
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -24,7 +25,9 @@ const (
 // those of each call, which are few lines of the cache, at the end those that most calls leave alone.
 type Caller struct {
 	instance *Instance
+	broken   *atomic.Pointer[error] // the instance's
 	ctx      *callContext
+	own      callContext // the first ctx
 	fixed    fixedPlan
 
 	scalar  bool // eval is rows
@@ -44,11 +47,19 @@ type Caller struct {
 
 // Caller returns a new caller of the function. It needs no closing.
 func (i *Instance) Caller() *Caller {
-	c := &Caller{instance: i, fn: i.fn}
-	c.ctx = &callContext{parent: context.Background(), instance: i, timeout: i.timeout}
+	c := new(Caller)
+	c.Init(i)
+	return c
+}
+
+// Init makes c, which is zero, a caller of an instance's function. It may be part of something larger, so that what a call
+// touches is close together.
+func (c *Caller) Init(i *Instance) {
+	c.instance, c.broken, c.fn, c.ctx = i, &i.broken, i.fn, &c.own
+	c.own.parent, c.own.instance, c.own.timeout = context.Background(), i, i.timeout
 	c.eval = c.evalOf(i.fn.desc.Kind)
 	if i.fn.newBody == nil {
-		return c
+		return
 	}
 	c.body, c.scalar = i.fn.newBody(), i.fn.desc.Kind == KindScalar
 	if c.body.sink != nil {
@@ -58,7 +69,6 @@ func (i *Instance) Caller() *Caller {
 	if d := &i.fn.desc; d.Fixed() {
 		c.fixed = newFixedPlan(d, c.in.columns, &c.out.columns[0], &c.body)
 	}
-	return c
 }
 
 // Row is the index of the row that the last call was at, from 0: the one whose error it returned, or at which it
@@ -105,8 +115,8 @@ func sameContext(a, b context.Context) bool {
 // recovers from it calls [Caller.Abandon], and the Caller can still be used.
 func (c *Caller) Call(ctx context.Context, op Op, in, dst []byte) ([]byte, error) {
 	c.row = 0
-	if err := c.instance.err(); err != nil {
-		return nil, err
+	if c.broken.Load() != nil {
+		return nil, c.instance.err()
 	}
 	c.begin(ctx)
 	result, err := c.run(op, in, dst[:0])

@@ -21,8 +21,7 @@ func does(t testing.TB, fn func(ctx context.Context, n int64) error, opts ...udf
 }
 
 func fixed(ctx context.Context, c *udf.Caller, n int64) error {
-	_, _, err := c.Fixed(ctx, 0, &[4]int64{n})
-	return err
+	return c.Fixed(ctx, &udf.FixedCall{Args: [4]int64{n}})
 }
 
 func TestContextEndsWithTheCall(t *testing.T) {
@@ -120,10 +119,10 @@ func TestContextCostsNothing(t *testing.T) {
 		udf.Scalar(r, "f", func(ctx context.Context, n int64) (int64, error) { return n + udf.Opened[*opened](ctx).add, nil },
 			udf.Open(func(context.Context, udf.Job) (*opened, error) { return &opened{1}, nil }))
 	})
-	c, ctx, args := open(t, f, udf.CallTimeout(time.Hour)), context.Background(), [4]int64{41}
+	c, ctx, call := open(t, f, udf.CallTimeout(time.Hour)), context.Background(), udf.FixedCall{Args: [4]int64{41}}
 	if got := testing.AllocsPerRun(200, func() {
-		if value, _, err := c.Fixed(ctx, 0, &args); value != 42 || err != nil {
-			t.Fatal(value, err)
+		if err := c.Fixed(ctx, &call); call.Value != 42 || err != nil {
+			t.Fatal(call.Value, err)
 		}
 	}); got != 0 {
 		t.Errorf("%v allocations a call", got)

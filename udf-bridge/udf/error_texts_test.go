@@ -52,8 +52,7 @@ func TestTextOfAFixedResult(t *testing.T) {
 	c := open(t, one(t, func(r *udf.Registry) {
 		udf.Scalar(r, "f", func(context.Context, int64) (udf.TimeOfDay, error) { return -1, nil })
 	}))
-	var args [udf.MaxFixed]int64
-	_, _, err := c.Fixed(context.Background(), 0, &args)
+	err := c.Fixed(context.Background(), &udf.FixedCall{})
 	if want := "the result -1 ms is no time of a day; it must be 0 to 86399999"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

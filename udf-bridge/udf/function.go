@@ -30,8 +30,9 @@ type Function struct {
 
 // body is the user's function with the memory of one call: arguments are decoded to in, the result is encoded from out.
 type body struct {
-	call       func(ctx context.Context) error
+	call       func(ctx context.Context, in, out unsafe.Pointer) error // in and out are these, or memory of the same type
 	in, out    unsafe.Pointer
+	inSize     uintptr                                 // bytes of in, of a SCALAR
 	reset      func()                                  // forgets the result, so that it is not kept until the next call
 	acc, other unsafe.Pointer                          // of an AGGREGATE
 	ops        [numOps]func(ctx context.Context) error // of an AGGREGATE

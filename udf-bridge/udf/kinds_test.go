@@ -271,8 +271,9 @@ func TestNullOnNull(t *testing.T) {
 		value int64
 		null  bool
 	}{{0, 3, false}, {1, 0, true}, {2, 101, false}, {3, 0, true}} {
-		if value, null, err := c.Fixed(context.Background(), tc.nulls, &[4]int64{1, 2}); value != tc.value || null != tc.null || err != nil {
-			t.Errorf("nulls %b: %d, %v, %v", tc.nulls, value, null, err)
+		call := udf.FixedCall{Nulls: tc.nulls, Args: [4]int64{1, 2}, Value: 99}
+		if err := c.Fixed(context.Background(), &call); call.Value != tc.value || call.Null != 0 != tc.null || err != nil {
+			t.Errorf("nulls %b: %+v, %v", tc.nulls, call, err)
 		}
 	}
 	for event, want := range map[string]string{

@@ -100,7 +100,7 @@ func (c *Caller) rows(in, dst []byte) ([]byte, error) {
 		if err := c.loadRow(&m); err != nil {
 			return nil, err
 		}
-		if err := c.body.call(c.ctx); err != nil {
+		if err := c.body.call(c.ctx, c.body.in, c.body.out); err != nil {
 			return nil, err
 		}
 		if err := c.sink.row(c.out, c.body.out); err != nil {
@@ -126,7 +126,7 @@ func (c *Caller) oneRow(row, dst []byte) ([]byte, error) {
 	if err := c.in.load(&c.source, row, c.body.in); err != nil {
 		return nil, inputError(err)
 	}
-	if err := c.body.call(c.ctx); err != nil {
+	if err := c.body.call(c.ctx, c.body.in, c.body.out); err != nil {
 		return nil, err
 	}
 	c.sink.Buf = dst
@@ -192,7 +192,7 @@ func (c *Caller) callTable() (err error) {
 			err = c.stopped
 		}
 	}()
-	return c.body.call(c.ctx)
+	return c.body.call(c.ctx, c.body.in, c.body.out)
 }
 
 // errStopped is the panic that ends a table function.

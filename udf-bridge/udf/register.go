@@ -21,13 +21,13 @@ func Scalar[In, Out any](r *Registry, name string, fn func(ctx context.Context, 
 			out Out
 		}
 		return body{
-			in: unsafe.Pointer(&m.in), out: unsafe.Pointer(&m.out),
+			in: unsafe.Pointer(&m.in), out: unsafe.Pointer(&m.out), inSize: unsafe.Sizeof(m.in),
 			reset: func() {
 				var zero Out
 				m.out = zero
 			},
-			call: func(ctx context.Context) (err error) {
-				m.out, err = fn(ctx, m.in)
+			call: func(ctx context.Context, in, out unsafe.Pointer) (err error) {
+				*(*Out)(out), err = fn(ctx, *(*In)(in))
 				return err
 			},
 		}
@@ -72,7 +72,7 @@ func Table[In, Out any](r *Registry, name string, fn func(ctx context.Context, i
 				m.out = zero
 			},
 			sink: &sink,
-			call: func(ctx context.Context) error { return fn(ctx, m.in, emit) },
+			call: func(ctx context.Context, in, _ unsafe.Pointer) error { return fn(ctx, *(*In)(in), emit) },
 		}
 	}
 	f.callJSON = func(ctx context.Context, event []byte) ([]byte, error) {
