@@ -111,10 +111,9 @@ final class LibraryFiles {
             } else {
                 Path temp = library.resolveSibling(LIBRARY + "." + ownName());
                 try {
-                    // Synced, so that a power cut leaves nothing under the name that fails the
-                    // check below at the next start. The name itself may be lost.
-                    write(resource, temp, true);
+                    write(resource, temp);
                     Files.move(temp, library, StandardCopyOption.ATOMIC_MOVE);
+                    sync(library);
                 } finally {
                     Files.deleteIfExists(temp);
                 }
@@ -131,7 +130,7 @@ final class LibraryFiles {
             makeOwn(libraryDir, folder());
             Path shim = folder().resolve("libdrey_shim." + ownName() + ".so");
             try {
-                write(resource, shim, false);
+                write(resource, shim);
             } catch (IOException | RuntimeException e) {
                 Files.deleteIfExists(shim);
                 throw e;
@@ -188,7 +187,29 @@ final class LibraryFiles {
         }
     }
 
-    private static void write(Resource resource, Path to, boolean durable) throws IOException {
+    /**
+     * Puts a library on the disk, so that a power cut soon after leaves nothing under its name that
+     * fails the check at the next start. Nobody waits for it: a disk that others write to as well
+     * can take longer than all the rest of a load.
+     */
+    private static void sync(Path library) {
+        Thread thread =
+                new Thread("drey-sync-library") {
+                    @Override
+                    public void run() {
+                        try (FileChannel channel =
+                                FileChannel.open(library, StandardOpenOption.READ)) {
+                            channel.force(false);
+                        } catch (IOException e) {
+                            // The operating system writes it a little later.
+                        }
+                    }
+                };
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private static void write(Resource resource, Path to) throws IOException {
         MessageDigest digest = sha256();
         FileAttribute<?> own =
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
@@ -204,9 +225,6 @@ final class LibraryFiles {
             while ((n = in.read(buffer)) >= 0) {
                 digest.update(buffer, 0, n);
                 out.write(buffer, 0, n);
-            }
-            if (durable) {
-                channel.force(false);
             }
         }
         String got = hex(digest.digest());
